@@ -1,0 +1,149 @@
+/*
+ * The bus: typed calls between services, protobuf over nng's REQ/REP (the only includer of <nng/...>).
+ *
+ * proto/gen makes for each service X two headers: X.client.h with a function for each method,
+ *
+ *	enum err metadata_store(struct bus_call *call, const MetadataStoreRequest *req, MetadataStoreReply **ret_reply);
+ *	enum err blob_put(struct bus_call *call, const BlobPutRequest *req, struct str chunk, BlobPutReply **ret_reply);
+ *	enum err blob_get(struct bus_call *call, const BlobGetRequest *req, BlobGetReply **ret_reply, struct str *ret_chunk);
+ *
+ * and X.server.h with a struct of handlers, one for each method, and a function that serves them:
+ *
+ *	struct metadata_handlers { enum err (*store)(struct rpc *rpc, const MetadataStoreRequest *req, MetadataStoreReply *reply); ... };
+ *	enum err metadata_serve(struct bus *bus, const struct metadata_handlers *handlers, void *service, const struct bus_limits *limits);
+ *
+ * Wire: u32 (big endian) length of the header, the header, u32 length of the message, the message, then the raw chunk, if any.
+ */
+#ifndef SORA_BUS_BUS_H
+#define SORA_BUS_BUS_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "libcommon/core/arena.h"
+#include "libcommon/core/err.h"
+#include "libcommon/core/log.h"
+#include "libcommon/core/random.h"
+
+struct bus;
+struct config;
+
+enum { BUS_CHUNK_MAX = 256 * 1024, BUS_MESSAGE_MAX = 4 * 1024 * 1024 };
+
+enum bus_role { BUS_ROLE_IMAP, BUS_ROLE_POP3, BUS_ROLE_LMTP, BUS_ROLE_MANAGESIEVE, BUS_ROLE_WORKER, BUS_ROLE_ADMIN,
+	BUS_ROLE_SERVICE, BUS_ROLE_COUNT };
+const char *bus_role_name(enum bus_role role);
+
+/*
+ * The bus of a process: its sockets to the services that the configuration names (`bus.metadata`, `bus.blob`: lists of URLs,
+ * inproc:// ipc:// or tcp://; a name of a tcp URL may resolve to many replicas), made when first used, and what it serves.
+ * `config` must outlive it.
+ */
+struct bus *bus_new(const struct config *config);
+/* Closes every socket; calls in flight end with ERR_CLOSED. Nothing may be called afterwards. */
+void bus_free(struct bus *bus);
+
+/* ---- calling */
+
+/* One caller's context. Zero it, then set what follows; may be used for many calls, one after the other. */
+struct bus_call {
+	struct bus *bus;
+	struct arena *arena;   /* replies are unpacked here */
+	enum bus_role role;
+	struct log log;        /* its trace goes along */
+	int64_t deadline_ms;   /* monotonic; 0: the method's own timeout. The nearer of the two counts. */
+	struct str token;      /* of the login */
+	uint64_t route;        /* account, or hash of the object: chooses the replica */
+	struct uuid key;       /* for methods with a key: set by bus_call_key, used for one effect and its repetitions */
+	bool has_key;
+	bool is_pinned;        /* talk to `replica` alone: the next part of something begun there, or one Watch each */
+	uint64_t replica;      /* in: with is_pinned; out: who answered */
+	struct str detail;     /* out: what the other side said about an error, for the log or for people; in the arena */
+};
+
+/* A fresh idempotency key: what follows is a new effect. Methods that need one get it by themselves where has_key is false. */
+void bus_call_key(struct bus_call *call);
+
+/* A method as the generator writes it down. */
+struct bus_method {
+	const char *service; /* "metadata" */
+	const char *name;    /* "Store" */
+	const ProtobufCMessageDescriptor *request, *reply;
+	uint32_t timeout_ms;
+	uint32_t roles;      /* 1 << enum bus_role */
+	bool needs_key, chunk_in, chunk_out, needs_account;
+};
+
+/*
+ * Call `method`. Asks the next replica by rendezvous hash when one is not there, is going away, or (when that can do no harm:
+ * the method has no key and changes nothing twice, or the same key goes along) was lost in the middle; until the deadline.
+ *
+ * ERR_OK            *ret_reply is set, in call->arena
+ * ERR_UNAVAILABLE   no replica could be reached
+ * ERR_DEADLINE      not answered in time: perhaps done
+ * others            what the service answered; call->detail may say more
+ */
+enum err bus_call_method(struct bus_call *call, const struct bus_method *method, const ProtobufCMessage *request,
+    struct str chunk, ProtobufCMessage **ret_reply, struct str *ret_chunk);
+
+/* The same in two steps, so that calls overlap. The future must be waited for, once; `request` may go after the start. */
+struct bus_future;
+struct bus_future *bus_call_start(struct bus_call *call, const struct bus_method *method, const ProtobufCMessage *request,
+    struct str chunk);
+enum err bus_future_wait(struct bus_future *future, ProtobufCMessage **ret_reply, struct str *ret_chunk);
+
+/*
+ * The replicas of a service that are known now, as numbers for bus_call.replica. Returns how many there are; at most `max` are
+ * written. For Watch, which talks to each.
+ */
+size_t bus_replicas(struct bus *bus, const char *service, uint64_t *ret, size_t max);
+
+/* ---- serving */
+
+/* One call being answered. */
+struct rpc {
+	void *service;              /* what was given to X_serve */
+	const struct bus_method *method;
+	struct arena *arena;        /* request to reply */
+	enum bus_role role;
+	struct log log;
+	int64_t deadline_ms;        /* monotonic */
+	struct str token;
+	struct uuid key;            /* with method->needs_key */
+	struct str chunk;           /* in, with method->chunk_in */
+	struct str reply_chunk;     /* out, with method->chunk_out */
+	struct str detail;          /* out, with an error: a line for whoever reads the caller's log; never secrets */
+	ProtobufCMessage *reply;
+};
+
+/*
+ * A handler that returns after this will answer later: rpc_finish, exactly once, from any thread. Until then `rpc`, its request and its
+ * arena stay. The handler's return value is then ignored.
+ */
+void rpc_defer(struct rpc *rpc);
+void rpc_finish(struct rpc *rpc, enum err err);
+
+struct bus_limits {
+	size_t threads;  /* that run handlers */
+	size_t queue;    /* calls waiting for a thread; past that ERR_BUSY */
+	size_t in_flight; /* calls received and not answered, deferred ones included */
+};
+
+struct bus_handler {
+	const struct bus_method *method;
+	enum err (*run)(struct rpc *rpc, const ProtobufCMessage *request, ProtobufCMessage *reply);
+};
+
+/*
+ * Serve `count` methods of `service` at every URL of `listen` (an nng URL; a list). A call is refused before its handler runs
+ * when its role may not, its deadline has passed, its key is missing, or a limit is reached.
+ * ERR_CONFIG: a URL is wrong or its port is taken; logged.
+ */
+enum err bus_serve(struct bus *bus, const char *service, const struct str *listen, size_t listen_count,
+    const struct bus_handler *handlers, size_t count, void *self, const struct bus_limits *limits);
+
+/* From now on answer GOING_AWAY to new calls; those under way are finished. */
+void bus_drain(struct bus *bus);
+/* Wait until nothing is under way, or the deadline (monotonic). */
+void bus_quiesce(struct bus *bus, int64_t deadline_ms);
+
+#endif

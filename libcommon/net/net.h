@@ -1,0 +1,127 @@
+/*
+ * Client connections, for every frontend: accepted, parked while idle (a small struct in one epoll set), given a thread while busy.
+ *
+ * A frontend supplies its framing and its commands (struct net_protocol). On its thread it is plain blocking code; one thread at a time
+ * owns a connection, so session code has no locks. Only net_conn_wake may be called by others.
+ */
+#ifndef SORA_NET_NET_H
+#define SORA_NET_NET_H
+
+#include "libcommon/core/arena.h"
+#include "libcommon/core/buffer.h"
+#include "libcommon/core/err.h"
+#include "libcommon/core/log.h"
+
+struct net_conn;
+struct net_server;
+struct net_tls;
+
+enum net_frame {
+	NET_FRAME_MORE,     /* not a whole request yet: stay parked */
+	NET_FRAME_READY,    /* give it a thread */
+	NET_FRAME_TOO_LONG, /* give it a thread; its run says so and closes */
+};
+
+/* Why a connection ends; the reason in its last log line. */
+enum net_end { NET_END_NONE, NET_END_QUIT, NET_END_CLIENT, NET_END_TIMEOUT, NET_END_ERROR, NET_END_LIMIT, NET_END_TLS, NET_END_DRAIN,
+	NET_END_SLOW, NET_END_KICKED };
+const char *net_end_name(enum net_end end);
+
+struct net_protocol {
+	const char *name;      /* "imap" */
+	size_t session_bytes;  /* of zeroed memory for the frontend's session: net_session() */
+	size_t input_max;      /* bytes held while parked: longest line and literal before a thread takes over */
+
+	/* A new connection (TLS done, when implicit): greet. */
+	enum err (*open)(struct net_conn *conn);
+	/*
+	 * Is a whole request there? `*scanned` is how far the last look came (0 at first and after every run), so that nothing is
+	 * looked at twice. Runs on the poller's thread: pure, fast.
+	 */
+	enum net_frame (*frame)(struct net_conn *conn, struct str input, size_t *scanned);
+	/* Run the requests that are there, then return: ERR_OK to be parked again, anything else to end (net_conn_end gives the reason). */
+	enum err (*run)(struct net_conn *conn);
+	/* net_conn_wake was called, and the connection is parked: say what there is to say. NULL: not used. As run. */
+	enum err (*wake)(struct net_conn *conn);
+	/* The idle time is over, the server drains, ...: the last words ("* BYE .."). Must not block. */
+	void (*bye)(struct net_conn *conn, enum net_end end);
+	/* Always last; frees what the session holds. */
+	void (*close)(struct net_conn *conn);
+};
+
+struct net_limits {
+	size_t threads_min, threads_max;
+	size_t connections;        /* in all */
+	size_t per_address;
+	int64_t login_ms;          /* from accept to net_conn_set_user */
+	int64_t idle_ms;           /* parked, once logged in; may be changed by net_conn_set_idle */
+	int64_t write_ms;          /* no progress in writing for so long: NET_END_SLOW */
+	int64_t drain_ms;
+};
+
+/* Certificates, for every listener that shares them. Files are PEM. ERR_CONFIG is logged with file and reason. */
+enum err net_tls_new(const char *certificate_file, const char *key_file, const char *alpn, struct net_tls **ret_tls);
+/* Read the files again (SIGHUP); on failure the old ones stay. */
+enum err net_tls_reload(struct net_tls *tls);
+void net_tls_free(struct net_tls *tls);
+
+struct net_listen {
+	struct str address;          /* "127.0.0.1:143", "[::]:993" */
+	bool is_tls;                 /* implicit TLS */
+	bool is_proxy;               /* PROXY protocol v2 comes first, from `proxy_from` alone */
+};
+
+/*
+ * `self` is given to sessions by net_self. `tls` may be NULL: then there is no STARTTLS. `trusted` are networks ("10.0.0.0/8") whose PROXY
+ * headers are believed. The server runs threads of its own from net_server_start on.
+ */
+enum err net_server_new(const struct net_protocol *protocol, void *self, const struct net_limits *limits, struct net_tls *tls,
+    const struct str *trusted, size_t trusted_count, struct net_server **ret_server);
+/* ERR_CONFIG: the address is wrong or taken; logged. Port 0 takes a free one. */
+enum err net_server_listen(struct net_server *server, const struct net_listen *listen, uint16_t *ret_port);
+enum err net_server_start(struct net_server *server);
+/* Stop accepting; parked connections get their bye spread over drain_ms, busy ones after their request. */
+void net_server_drain(struct net_server *server);
+/* Waits for the drain to end (at most drain_ms and a little), closes what is left, frees. */
+void net_server_free(struct net_server *server);
+size_t net_server_connections(struct net_server *server);
+
+/* ---- in a session */
+
+void *net_session(struct net_conn *conn);
+void *net_self(struct net_conn *conn);
+struct log *net_log(struct net_conn *conn);
+/* "192.0.2.1" or "2001:db8::1", of the client as PROXY told or the socket says. */
+struct str net_peer(struct net_conn *conn);
+/* The connection's memory: accept to close. */
+struct arena *net_arena(struct net_conn *conn);
+
+/* What has been read and not consumed. Take from its front with buffer_consume. */
+struct buffer *net_input(struct net_conn *conn);
+/* Block until there is more input. ERR_CLOSED, ERR_DEADLINE (`timeout_ms` without a byte). */
+enum err net_read(struct net_conn *conn, int64_t timeout_ms);
+
+/*
+ * Write: collected, sent when the request is done (or 16 KiB are there), queued up to 1 MiB when the client does not read, and only then
+ * waited for. ERR_CLOSED once the connection is gone: the caller need not look at each.
+ */
+enum err net_write(struct net_conn *conn, struct str bytes);
+enum err net_printf(struct net_conn *conn, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Send now what was collected: before waiting for the client. */
+enum err net_flush(struct net_conn *conn);
+
+bool net_has_tls(struct net_conn *conn);      /* this connection is under TLS */
+bool net_can_starttls(struct net_conn *conn); /* it is not, and there is a certificate */
+/* Flushes, throws away plain input that is already there (RFC 9051 s. 6.2.1), shakes hands. */
+enum err net_starttls(struct net_conn *conn);
+
+/* Logged in: the login timeout is over, limits by user count, logs say who. Copied. */
+enum err net_set_user(struct net_conn *conn, struct str user);
+void net_set_idle(struct net_conn *conn, int64_t idle_ms);
+/* The reason for the end that run is about to ask for. */
+void net_end(struct net_conn *conn, enum net_end end);
+
+/* Make the connection run `wake` soon. Any thread, while the caller knows that close has not returned. */
+void net_conn_wake(struct net_conn *conn);
+
+#endif
