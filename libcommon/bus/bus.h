@@ -7,7 +7,8 @@
  *	enum err blob_put(struct bus_call *call, const BlobPutRequest *req, struct str chunk, BlobPutReply **ret_reply);
  *	enum err blob_get(struct bus_call *call, const BlobGetRequest *req, BlobGetReply **ret_reply, struct str *ret_chunk);
  *
- * and X.server.h with a struct of handlers, one for each method, and a function that serves them:
+ * (ret_reply may be NULL; metadata_store_start and metadata_store_wait are the same in two steps), and X.server.h with a struct of
+ * handlers, one for each method, and a function that serves them where the configuration says:
  *
  *	struct metadata_handlers { enum err (*store)(struct rpc *rpc, const MetadataStoreRequest *req, MetadataStoreReply *reply); ... };
  *	enum err metadata_serve(struct bus *bus, const struct metadata_handlers *handlers, void *service, const struct bus_limits *limits);
@@ -31,6 +32,7 @@ enum { BUS_CHUNK_MAX = 256 * 1024, BUS_MESSAGE_MAX = 4 * 1024 * 1024 };
 
 enum bus_role { BUS_ROLE_IMAP, BUS_ROLE_POP3, BUS_ROLE_LMTP, BUS_ROLE_MANAGESIEVE, BUS_ROLE_WORKER, BUS_ROLE_ADMIN,
 	BUS_ROLE_SERVICE, BUS_ROLE_COUNT };
+enum { BUS_ROLES_ALL = (1 << BUS_ROLE_COUNT) - 1 };
 const char *bus_role_name(enum bus_role role);
 
 /*
@@ -102,6 +104,7 @@ size_t bus_replicas(struct bus *bus, const char *service, uint64_t *ret, size_t 
 /* One call being answered. */
 struct rpc {
 	void *service;              /* what was given to X_serve */
+	const void *handlers;       /* likewise; for the stubs */
 	const struct bus_method *method;
 	struct arena *arena;        /* request to reply */
 	enum bus_role role;
@@ -131,10 +134,12 @@ struct bus_limits {
 struct bus_handler {
 	const struct bus_method *method;
 	enum err (*run)(struct rpc *rpc, const ProtobufCMessage *request, ProtobufCMessage *reply);
+	const void *handlers; /* given to `run` as rpc->handlers */
 };
 
 /*
- * Serve `count` methods of `service` at every URL of `listen` (an nng URL; a list). A call is refused before its handler runs
+ * Serve `count` methods of `service` at every URL of `listen` (an nng URL; a list; NULL: where the configuration says, as the
+ * stubs do). `handlers` is copied. A call is refused before its handler runs
  * when its role may not, its deadline has passed, its key is missing, or a limit is reached.
  * ERR_CONFIG: a URL is wrong or its port is taken; logged.
  */
