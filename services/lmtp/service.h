@@ -1,0 +1,9 @@
+/* The LMTP frontend. */
+#ifndef SORA_LMTP_SERVICE_H
+#define SORA_LMTP_SERVICE_H
+
+#include "libcommon/service/service.h"
+
+extern const struct service lmtp_service;
+
+#endif

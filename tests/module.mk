@@ -1,0 +1,39 @@
+# Every directory below tests/ that has test_*.c becomes one Criterion program: tests/libcommon/core -> $(BUILD)/tests/libcommon-core.
+# Every tests/fuzz/fuzz_X.c becomes a libFuzzer program with `make fuzz`: $(BUILD)/fuzz/X.
+
+TEST_DIRS := $(sort $(patsubst %/,%,$(dir $(shell find tests -name 'test_*.c'))))
+TEST_PROGRAMS := $(foreach d,$(TEST_DIRS),$(BUILD)/tests/$(subst /,-,$(patsubst tests/%,%,$(d))))
+
+define test_program
+$(BUILD)/tests/$(subst /,-,$(patsubst tests/%,%,$(1))): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard $(1)/*.c))
+endef
+$(foreach d,$(TEST_DIRS),$(eval $(call test_program,$(d))))
+
+$(TEST_PROGRAMS): $$(LIBRARIES)
+	@mkdir -p $(@D) && echo "link $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIBRARIES) -Wl,--end-group $(PKG_LIBS) -lcriterion
+
+# Tests may use what the programs may not: they are not compiled with the banned functions, Criterion's headers need them.
+$(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | $$(GENERATED)
+	@mkdir -p $(@D) && echo "cc $<"
+	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes -Wshadow,$(CFLAGS)) -c -o $@ $<
+
+tests: $(TEST_PROGRAMS)
+
+# Fuzzers are clang's, and so are the objects they are linked with.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)
+FUZZ_MORE-imap = services/imap/parser.c $(wildcard services/imap/parse_*.c services/imap/commands/*.c)
+FUZZ_MORE-lmtp = services/lmtp/parser.c services/lmtp/data.c
+$(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c | $(GENERATED)
+	@mkdir -p $(@D) && echo "fuzz $@"
+	@clang -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    -I. -I$(GEN) $(PKG_CFLAGS) -DSORA_VERSION='"fuzz"' -o $@ $< $(FUZZ_SOURCES) $(PKG_LIBS)
+
+fuzz: $(FUZZERS)
+
+# Everything, under sanitizers, on real PostgreSQL and S3. TESTS selects: names of suites, or "all".
+test:
+	@tests/run "$(TESTS)"
+
+.PHONY: tests fuzz
