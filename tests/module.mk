@@ -9,9 +9,10 @@ $(BUILD)/tests/$(subst /,-,$(patsubst tests/%,%,$(1))): $$(patsubst %.c,$(BUILD)
 endef
 $(foreach d,$(TEST_DIRS),$(eval $(call test_program,$(d))))
 
-$(TEST_PROGRAMS): $$(LIBRARIES)
+TEST_LIBRARIES ?= $(LIBRARIES)
+$(TEST_PROGRAMS): $$(TEST_LIBRARIES)
 	@mkdir -p $(@D) && echo "link $@"
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIBRARIES) -Wl,--end-group $(PKG_LIBS) -lcriterion
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBRARIES) -Wl,--end-group $(PKG_LIBS) -lcriterion
 
 # Tests may use what the programs may not: they are not compiled with the banned functions, Criterion's headers need them.
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | $$(GENERATED)

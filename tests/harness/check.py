@@ -1,0 +1,67 @@
+"""Results, and what a test function may declare about itself."""
+import functools, shutil, signal, sys, time, traceback
+
+
+class Skip(Exception):
+    pass
+
+
+def needs(*programs):
+    """Skip where one of the programs is not installed."""
+    def wrap(test):
+        @functools.wraps(test)
+        def run(stack):
+            for program in programs:
+                if not shutil.which(program):
+                    raise Skip(f"no {program} here")
+            return test(stack)
+        return run
+    return wrap
+
+
+def only(layout):
+    """For one layout of the stack: "all" or "split"."""
+    def wrap(test):
+        test.layout = layout
+        return test
+    return wrap
+
+
+class Results:
+    def __init__(self):
+        self.passed, self.failed, self.skipped, self.failures = 0, 0, 0, []
+
+    def fail(self, name, why):
+        self.failed += 1
+        self.failures.append(name)
+        print(f"FAIL {name}\n    " + why.strip().replace("\n", "\n    "), flush=True)
+
+    def run(self, name, test, seconds=180):
+        """Run `test()`: it passes, raises Skip, or fails by any other exception or by taking too long."""
+        def late(*_):
+            raise TimeoutError(f"not done after {seconds} s")
+
+        begin = time.monotonic()
+        signal.signal(signal.SIGALRM, late)
+        signal.alarm(seconds)
+        try:
+            test()
+        except Skip as why:
+            self.skipped += 1
+            print(f"skip {name}: {why}", flush=True)
+        except Exception as wrong:
+            signal.alarm(0)
+            brief = isinstance(wrong, AssertionError) and type(wrong) is not AssertionError
+            self.fail(name, str(wrong) if brief else traceback.format_exc())
+        else:
+            self.passed += 1
+            print(f"ok   {name} ({time.monotonic() - begin:.1f} s)", flush=True)
+        finally:
+            signal.alarm(0)
+
+    def summary(self):
+        for name in self.failures:
+            print(f"failed: {name}")
+        print(f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else ""))
+        sys.stdout.flush()
+        return 1 if self.failed or not self.passed else 0

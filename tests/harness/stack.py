@@ -1,0 +1,208 @@
+"""A running Sora: all in one process, or every service in two replicas, on a database of its own."""
+import itertools, json, os, shutil, subprocess
+
+from .processes import HOST, Process, free_port, wait_for
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SERVICES = ("blob", "metadata", "worker", "imap", "lmtp")
+counter = itertools.count(1)
+
+
+class Postgres:
+    """The private PostgreSQL of the run."""
+
+    def __init__(self, directory, port=None):
+        self.directory, self.port = directory, port or free_port()
+
+    def start(self):
+        out = subprocess.run([f"{TOP}/deploy/dev/start-postgres", self.directory, str(self.port), "--unsafe"], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        settings = dict(line.partition("=")[::2] for line in out.split() if "=" in line)
+        self.password = settings["PGPASSWORD"].strip("'\"")
+        return self
+
+    def stop(self):
+        subprocess.run([f"{TOP}/deploy/dev/start-postgres", self.directory, "stop"], check=True)
+
+    def env(self, database="sora"):
+        return {"PGHOST": HOST, "PGPORT": str(self.port), "PGUSER": "sora", "PGPASSWORD": self.password, "PGDATABASE": database}
+
+    def query(self, sql, database="postgres", user="sora"):
+        """Rows as text, tabs between the columns."""
+        out = subprocess.run(["/usr/lib/postgresql/17/bin/psql", "-XAtF\t", "-v", "ON_ERROR_STOP=1", "-c", sql], check=True,
+                             stdout=subprocess.PIPE, text=True, env={**os.environ, **self.env(database), "PGUSER": user}).stdout
+        return [line.split("\t") for line in out.splitlines()]
+
+    def signal(self, sig):
+        """To the postmaster and all its children."""
+        with open(f"{self.directory}/data/postmaster.pid") as pidfile:
+            pid = int(pidfile.readline())
+        for child in subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], stdout=subprocess.PIPE, text=True).stdout.split():
+            try:
+                os.kill(int(child), sig)
+            except ProcessLookupError:
+                pass
+        os.kill(pid, sig)
+
+
+class S3:
+    """A real S3 server: Ceph's radosgw."""
+
+    def __init__(self, directory, port=None):
+        self.directory, self.port = directory, port or free_port()
+
+    def start(self, *buckets):
+        subprocess.run([f"{TOP}/deploy/dev/start-radosgw", self.directory, str(self.port), *buckets], check=True,
+                       stdout=subprocess.DEVNULL)
+        return self
+
+    def stop(self):
+        subprocess.run([f"{TOP}/deploy/dev/start-radosgw", self.directory, "stop"], check=True)
+
+    @property
+    def endpoint(self):
+        return f"http://{HOST}:{self.port}"
+
+    def signal(self, sig):
+        with open(f"{self.directory}/run/rgw.pid") as pidfile:
+            os.kill(int(pidfile.readline()), sig)
+
+
+class Stack:
+    """`layout` is "all" (one process, inproc) or "split" (two replicas of each service, tcp); `s3` None: a directory."""
+
+    def __init__(self, layout, directory, build, postgres, s3=None, settings=None):
+        self.layout, self.directory, self.build, self.postgres, self.s3 = layout, directory, build, postgres, s3
+        self.settings = settings or {}
+        self.database = f"sora_{os.getpid()}_{next(counter)}"
+        self.processes = {}
+        self.imap, self.imaps, self.lmtp, self.ops = [], [], [], {}
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory)
+
+    @property
+    def name(self):
+        return f"{self.layout}-{'s3' if self.s3 else 'dir'}"
+
+    # -- configuration
+
+    def config(self, name, **own):
+        """Write the file of one process: a nested mapping, as JSON, which is YAML."""
+        tree = {}
+        common = {
+            "hostname": "sora.test", "drain.time": "1s",
+            "log.level": "debug",
+            "tls.certificate": f"{self.directory}/cert.pem", "tls.key": f"{self.directory}/key.pem",
+            "database.host": HOST, "database.port": self.postgres.port, "database.user": "sora",
+            "database.password": self.postgres.password, "database.name": self.database,
+            "token.key": "a secret of the tests", "imap.plain_login": True,
+            "blob.store": "s3" if self.s3 else "dir", "blob.dir": f"{self.directory}/blobs",
+            **self.settings, **own}
+        if self.s3:
+            common.update({"blob.s3.endpoint": self.s3.endpoint, "blob.s3.bucket": "sora-test", "blob.s3.access_key": "TESTKEY",
+                           "blob.s3.secret_key": "TESTSECRET", "blob.s3.prefix": self.database + "/"})
+        for path, value in common.items():
+            at = tree
+            *sections, key = path.split(".")
+            for section in sections:
+                at = at.setdefault(section, {})
+            at[key] = value
+        file = f"{self.directory}/{name}.yaml"
+        with open(file, "w") as out:
+            json.dump(tree, out, indent=1)
+        return file
+
+    def certificate(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=sora.test", "-addext", "subjectAltName=DNS:sora.test,DNS:localhost,IP:127.0.0.1",
+                        "-keyout", f"{self.directory}/key.pem", "-out", f"{self.directory}/cert.pem"],
+                       check=True, stderr=subprocess.DEVNULL)
+
+    def add(self, name, program, config):
+        ops = self.ops[name]
+        sanitizers = {
+            "ASAN_OPTIONS": f"log_path={self.directory}/sanitizer-{name}:detect_leaks=1:exitcode=99",
+            "UBSAN_OPTIONS": f"log_path={self.directory}/sanitizer-{name}:print_stacktrace=1",
+            "LSAN_OPTIONS": f"suppressions={TOP}/tests/harness/lsan.supp"}
+        self.processes[name] = Process(name, [f"{self.build}/{program}", "--config", config], f"{self.directory}/{name}.log",
+                                       sanitizers, f"http://{HOST}:{ops}/readyz")
+
+    def ports(self, name, *kinds):
+        own = {}
+        self.ops[name] = free_port()
+        own["ops.listen"] = [f"{HOST}:{self.ops[name]}"]
+        for kind in kinds:
+            port = free_port()
+            own[kind] = [f"{HOST}:{port}"]
+            {"imap.listen": self.imap, "imap.tls_listen": self.imaps, "lmtp.listen": self.lmtp}[kind].append((HOST, port))
+        return own
+
+    def add_all(self):
+        own = self.ports("sora", "imap.listen", "imap.tls_listen", "lmtp.listen")
+        own["bus.admin"] = f"ipc://{self.directory}/admin.sock"
+        self.admin_config = self.config("sora", **own)
+        self.add("sora", "sora", self.admin_config)
+
+    def add_split(self):
+        urls = {kind: [f"tcp://{HOST}:{free_port()}" for _ in range(2)] for kind in ("metadata", "blob")}
+        bus = {f"bus.{kind}": where for kind, where in urls.items()}
+        kinds = {"imap": ("imap.listen", "imap.tls_listen"), "lmtp": ("lmtp.listen",)}
+        for service, i in itertools.product(SERVICES, range(2)):
+            name = f"{service}-{i + 1}"
+            own = {**self.ports(name, *kinds.get(service, ())), **bus}
+            if service in urls:
+                own[f"{service}.listen"] = [urls[service][i]]
+            self.add(name, f"sora-{service}", self.config(name, **own))
+        self.admin_config = f"{self.directory}/imap-1.yaml"
+        self.run("sora-metadata", "--config", f"{self.directory}/metadata-1.yaml", "migrate")
+
+    # -- life
+
+    def start(self):
+        self.certificate()
+        self.postgres.query(f"CREATE DATABASE {self.database} TEMPLATE template0")
+        (self.add_all if self.layout == "all" else self.add_split)()
+        for process in self.processes.values():
+            process.start(wait=False)
+        for process in self.processes.values():
+            wait_for(f"{process.name} ready", process.is_ready)
+        return self
+
+    def stop(self):
+        """Stop all; a list of what went wrong: exit codes and reports of sanitizers."""
+        wrong = []
+        for process in reversed(list(self.processes.values())):
+            code = process.stop()
+            if code not in (0, -9) or (code == -9 and not getattr(process, "was_killed", False)):
+                wrong.append(f"{process.name} ended with {code}: see {process.log}")
+        for file in sorted(os.listdir(self.directory)):
+            if file.startswith("sanitizer-"):
+                with open(f"{self.directory}/{file}", errors="replace") as report:
+                    wrong.append(f"{file}:\n{report.read()[:4000]}")
+        return wrong
+
+    def kill(self, name):
+        self.processes[name].was_killed = True
+        self.processes[name].kill()
+
+    def start_again(self, name):
+        self.processes[name].start()
+
+    # -- for tests
+
+    def run(self, program, *args, check=True, stdin=None):
+        env = {**os.environ, "LSAN_OPTIONS": f"suppressions={TOP}/tests/harness/lsan.supp:print_suppressions=0"}
+        done = subprocess.run([f"{self.build}/{program}", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, input=stdin,
+                              timeout=60, env=env)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{program} {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def admin(self, *args, check=True, stdin=None):
+        return self.run("sora-admin", "--config", self.admin_config, *args, check=check, stdin=stdin)
+
+    def account(self, *args, password="secret"):
+        """A fresh account's address."""
+        email = f"user{next(counter)}@sora.test"
+        self.admin("create-account", "--email", email, "--password", password, *args)
+        return email
