@@ -1,0 +1,63 @@
+"""What it costs: idle sessions, large mails."""
+import hashlib, imaplib, random, re, socket
+
+from harness.check import only
+from harness.mail import imap, lmtp, message, ok
+from harness.processes import wait_for
+
+
+def server_of_imap(stack):
+    return stack.processes["sora" if stack.layout == "all" else "imap-1"]
+
+
+@only("split")
+def test_2000_idle_sessions_add_no_thread(stack):
+    user = stack.account()
+    process = server_of_imap(stack)
+    first = imap(stack, user)
+    before = process.threads()
+    sockets = []
+    try:
+        for _ in range(2000):
+            s = socket.create_connection(stack.imap[0], timeout=20)
+            sockets.append(s)
+        for s in sockets:
+            assert s.recv(1000).startswith(b"* OK")
+        wait_for("no more threads than before", lambda: process.threads() <= before, 60)
+        ok(first.noop())
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def test_a_mail_of_45_mb_goes_in_and_out_in_bounded_memory(stack):
+    """By LMTP and by APPEND, read whole and in parts. Sanitizers triple what they watch, so the bound here is generous; see docs/performance.md."""
+    user = stack.account()
+    r = random.Random(5)
+    line = b"".join(b"%c" % r.randrange(33, 126) for _ in range(76)) + b"\r\n"
+    body = b"".join(line[i % 70:-2] + line[:i % 70] + b"\r\n" for i in range(45 * 1024 * 1024 // 80))
+    mail = message("large", "") + body
+    client = lmtp(stack, timeout=170)
+    assert client.sendmail("a@example.org", [user], mail) == {}
+    reader = imap(stack, user, select="INBOX", replica=1)
+    reader.sock.settimeout(120)
+    got = ok(reader.fetch("1", "(BODY.PEEK[])"))[0][1]
+    assert got.endswith(mail) and len(got) - len(mail) < 4096
+    part = ok(reader.fetch("1", "(BODY.PEEK[TEXT]<1000000.50000>)"))[0][1]
+    assert part == body[1000000:1050000]
+    ok(reader.append("INBOX", None, None, mail))
+    ok(reader.noop())
+    again = ok(reader.fetch("2", "(BODY.PEEK[])"))[0][1]
+    assert hashlib.sha256(again).digest() == hashlib.sha256(mail).digest()
+    reader.logout()
+
+
+def test_a_mail_over_the_limit_is_refused_clearly(stack):
+    user = stack.account()
+    client = lmtp(stack, timeout=170)
+    client.ehlo_or_helo_if_needed()
+    assert b"552 5.3.4" in b"%d %s" % client.docmd("MAIL FROM:<a@example.org> SIZE=99999999")
+    reader = imap(stack, user)
+    reader.send(b'a APPEND INBOX {99999999}\r\n')
+    assert b"a NO [TOOBIG]" in reader.readline()
+    ok(reader.noop())
