@@ -18,26 +18,25 @@
 #define SETTING_TYPE_LIST struct str_list
 
 #define SETTINGS_TABLE(X)                                                                                              \
+	/* ---- every process */                                                                                       \
 	X(STR, log_level, "log.level", "info", "debug, info, warn or error")                                           \
 	X(STR, log_format, "log.format", "logfmt", "logfmt or json")                                                   \
 	X(STR, user, "user", "", "after the ports are bound, become this user; empty: stay who we are")                \
 	X(STR, hostname, "hostname", "", "how we call ourselves in greetings and trace fields; empty: the host's name") \
 	X(TIME, drain_time, "drain.time", "10s", "on SIGTERM, goodbyes are spread over so long")                       \
 	X(LIST, ops_listen, "ops.listen", "[127.0.0.1:9101]", "metrics and probes by HTTP: /metrics /livez /readyz")   \
-	/* ---- tls: for clients */                                                                                    \
+	/* ---- for clients */                                                                                         \
 	X(STR, tls_certificate, "tls.certificate", "", "PEM file with the certificate and its chain; empty: no TLS")   \
 	X(STR, tls_key, "tls.key", "", "PEM file with its private key")                                                \
-	/* ---- bus: where the services are */                                                                         \
+	/* ---- where the services are */                                                                              \
 	X(LIST, bus_metadata, "bus.metadata", "[inproc://metadata]",                                                   \
 	    "the metadata service's replicas; a name that resolves to many addresses is many")                         \
 	X(LIST, bus_blob, "bus.blob", "[inproc://blob]", "the blob service's replicas")                                \
-	X(LIST, metadata_listen, "metadata.listen", "[inproc://metadata]", "where sora-metadata answers")              \
-	X(LIST, blob_listen, "blob.listen", "[inproc://blob]", "where sora-blob answers")                              \
 	X(STR, bus_admin, "bus.admin", "", "the all-in-one also answers sora-admin here: ipc:///path, mode 0600")      \
 	X(BOOL, bus_insecure, "bus.insecure", "false", "allow tcp:// on other addresses than loopback")                \
+	/* ---- sora-metadata */                                                                                       \
+	X(LIST, metadata_listen, "metadata.listen", "[inproc://metadata]", "where sora-metadata answers")              \
 	X(INT, metadata_threads, "metadata.threads", "8", "threads that run calls")                                    \
-	X(INT, blob_threads, "blob.threads", "16", "threads that run calls")                                           \
-	/* ---- database: for sora-metadata */                                                                         \
 	X(STR, database_host, "database.host", "/run/postgresql", "host name, or directory of the socket")             \
 	X(INT, database_port, "database.port", "5432", "")                                                             \
 	X(STR, database_name, "database.name", "sora", "")                                                             \
@@ -46,20 +45,21 @@
 	X(STR, database_tls, "database.tls", "prefer", "libpq's sslmode: disable, prefer, require, verify-full")       \
 	X(INT, database_connections, "database.connections", "8", "for each metadata process; about four a core of PostgreSQL") \
 	X(TIME, database_timeout, "database.timeout", "10s", "the longest that a statement may take")                  \
-	/* ---- accounts and mailboxes */                                                                              \
 	X(STR, account_hash, "account.hash", "bcrypt", "for new passwords: bcrypt, ssha512 or sha512")                 \
 	X(SIZE, account_quota, "account.quota", "0", "of a new account; 0: no limit")                                  \
 	X(LIST, account_mailboxes, "account.mailboxes",                                                                \
 	    "[Drafts \\Drafts, Sent \\Sent, Trash \\Trash, Junk \\Junk, Archive \\Archive]",                           \
 	    "mailboxes of a new account beside INBOX, with their special use (RFC 6154)")                              \
 	X(TIME, account_keep, "account.keep", "14d", "how long a deleted account can be restored")                     \
+	X(STR, address_detail, "address.detail", "+", "what separates user from detail; empty: no details")            \
 	X(TIME, expunge_keep, "expunge.keep", "14d", "how long expunged messages are kept")                            \
 	X(TIME, journal_keep, "journal.keep", "30d", "how far back a client can catch up")                             \
-	X(STR, address_detail, "address.detail", "+", "what separates user from detail; empty: no details")            \
 	X(STR, token_key, "token.key", "",                                                                             \
 	    "secret that signs login tokens, the same for every metadata process; empty: a random one, for one process alone") \
 	X(TIME, token_life, "token.life", "24h", "how long a login lasts")                                             \
-	/* ---- blobs: for sora-blob */                                                                                \
+	/* ---- sora-blob */                                                                                           \
+	X(LIST, blob_listen, "blob.listen", "[inproc://blob]", "where sora-blob answers")                              \
+	X(INT, blob_threads, "blob.threads", "16", "threads that run calls")                                           \
 	X(STR, blob_store, "blob.store", "dir", "dir or s3")                                                           \
 	X(STR, blob_dir, "blob.dir", "/var/lib/sora/blobs", "with blob.store: dir")                                    \
 	X(TIME, blob_keep, "blob.keep", "30d", "how long a body stays after its last message is gone; longer than backups are kept") \
@@ -72,14 +72,13 @@
 	X(STR, s3_access_key, "blob.s3.access_key", "", "")                                                            \
 	X(STR, s3_secret_key, "blob.s3.secret_key", "", "best as ${file:/path}")                                       \
 	X(STR, s3_ca, "blob.s3.ca", "", "PEM file with the authorities to trust; empty: the system's")                 \
-	/* ---- mail */                                                                                                \
 	X(SIZE, message_size, "message.size", "50M", "the largest mail that is taken")                                 \
-	/* ---- lmtp */                                                                                                \
+	/* ---- sora-lmtp */                                                                                           \
 	X(LIST, lmtp_listen, "lmtp.listen", "[127.0.0.1:24]", "")                                                      \
 	X(INT, lmtp_recipients, "lmtp.recipients", "1000", "the most in one transaction")                              \
 	X(TIME, lmtp_idle, "lmtp.idle", "5m", "a silent client is disconnected after this")                            \
 	X(BOOL, lmtp_overquota_temporary, "lmtp.overquota_temporary", "false", "452 instead of 552 when over quota")   \
-	/* ---- imap */                                                                                                \
+	/* ---- sora-imap */                                                                                           \
 	X(LIST, imap_listen, "imap.listen", "[0.0.0.0:143]", "with STARTTLS")                                          \
 	X(LIST, imap_tls_listen, "imap.tls_listen", "[0.0.0.0:993]", "implicit TLS; only with tls.certificate")        \
 	X(BOOL, imap_plain_login, "imap.plain_login", "false", "allow passwords without TLS from other hosts than this one") \
@@ -87,7 +86,7 @@
 	X(SIZE, imap_literal, "imap.literal", "1M", "all literals of a command together, messages aside")              \
 	X(SIZE, imap_line, "imap.line", "64K", "the longest command line")                                             \
 	X(SIZE, imap_view_cache, "imap.view_cache", "64M", "memory for the flags of open mailboxes")                   \
-	/* ---- net: for every frontend */                                                                             \
+	/* ---- every frontend */                                                                                      \
 	X(INT, net_connections, "net.connections", "20000", "for each frontend process")                               \
 	X(INT, net_per_address, "net.per_address", "1000", "")                                                         \
 	X(INT, net_per_user, "net.per_user", "100", "")                                                                \
@@ -95,7 +94,7 @@
 	X(TIME, net_login_time, "net.login_time", "60s", "until a client has logged in")                               \
 	X(TIME, net_write_time, "net.write_time", "60s", "a client that takes nothing for so long is disconnected")    \
 	X(LIST, net_proxy_from, "net.proxy_from", "[]", "networks whose PROXY protocol v2 header is expected and believed") \
-	/* ---- worker */                                                                                              \
+	/* ---- sora-worker */                                                                                         \
 	X(TIME, worker_sweep_every, "worker.sweep_every", "6h", "how often objects that nothing refers to are looked for") \
 	X(TIME, worker_purge_every, "worker.purge_every", "10m", "how often expunged messages past their time are removed")
 

@@ -77,11 +77,13 @@ Test(config, an_unknown_key_is_only_a_warning_at_start)
 /* The example with every comment sign before a setting taken away must parse, and say what the defaults say. */
 Test(config, the_example_is_complete_and_true)
 {
-	struct buffer example = { 0 }, live = { 0 }, again = { 0 }, problems = { 0 };
+	struct buffer example = { 0 }, live = { 0 }, problems = { 0 };
 	struct str rest, line;
 	struct config *config;
 
 	config_print_example(&example);
+	cr_assert_eq(str_find(str_sub(buffer_str(&example), str_find(buffer_str(&example), STR("\nblob:")) + 1, SIZE_MAX), STR("\nblob:")),
+	    str_sub(buffer_str(&example), str_find(buffer_str(&example), STR("\nblob:")) + 1, SIZE_MAX).len, "a section stands once");
 	rest = buffer_str(&example);
 	while (str_split(&rest, '\n', &line)) {
 		size_t hash = str_index(line, '#');
@@ -99,6 +101,5 @@ Test(config, the_example_is_complete_and_true)
 	config_free(config);
 	buffer_clear(&example);
 	buffer_clear(&live);
-	buffer_clear(&again);
 	buffer_clear(&problems);
 }
