@@ -43,7 +43,8 @@
 	X(LOST,             "events were lost",                   true,  "UNAVAILABLE",      "451 4.3.0",  "SYS/TEMP",   "TRYLATER")     \
 	X(CLOSED,           "the connection is closed",           false, "",                 "",           "",           "")             \
 	X(CLOCK,            "clocks are too far apart",           true,  "UNAVAILABLE",      "451 4.3.5",  "SYS/TEMP",   "TRYLATER")     \
-	X(CONFIG,           "the configuration is wrong",         false, "UNAVAILABLE",      "451 4.3.5",  "SYS/TEMP",   "TRYLATER")
+	X(CONFIG,           "the configuration is wrong",         false, "UNAVAILABLE",      "451 4.3.5",  "SYS/TEMP",   "TRYLATER")     \
+	X(LOOP,             "this mail goes round in a loop",     false, "CANNOT",           "554 5.4.6",  "SYS/PERM",   "")
 
 enum err {
 #define X(name, text, retry, imap, lmtp, pop3, sieve) ERR_##name,

@@ -1,4 +1,4 @@
-/* The LMTP frontend. */
+/* The LMTP service: mail in, from MTAs. RFC 2033. */
 #ifndef SORA_LMTP_SERVICE_H
 #define SORA_LMTP_SERVICE_H
 
