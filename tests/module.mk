@@ -26,6 +26,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/
 FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)
 FUZZ_MORE-imap = services/imap/parser.c $(wildcard services/imap/parse_*.c services/imap/commands/*.c)
 FUZZ_MORE-lmtp = services/lmtp/parser.c services/lmtp/data.c
+FUZZ_MORE-frame = $(wildcard services/blob/frame/*.c)
 $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c | $(GENERATED)
 	@mkdir -p $(@D) && echo "fuzz $@"
 	@clang -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \

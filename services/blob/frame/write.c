@@ -1,0 +1,104 @@
+/* Writing the format of stored bodies. */
+#include "services/blob/frame/layout.h"
+
+#include <stdlib.h>
+
+#include "libcommon/core/mem.h"
+#include "services/blob/frame/bytes.h"
+#include "services/blob/frame/zstd.h"
+
+void
+frame_writer_init(struct frame_writer *w, const struct uuid *object, const struct frame_sink *sink)
+{
+	*w = (struct frame_writer){ .object = *object, .sink = *sink };
+	sha256_init(&w->hash);
+}
+
+void
+frame_writer_clear(struct frame_writer *w)
+{
+	sha256_clear(&w->hash);
+	buffer_clear(&w->pending);
+	buffer_clear(&w->index);
+}
+
+static enum err
+write_out(struct frame_writer *w, struct str bytes)
+{
+	TRY(w->sink.write(w->sink.self, bytes));
+	w->stored += bytes.len;
+	return ERR_OK;
+}
+
+static enum err
+write_header(struct frame_writer *w)
+{
+	uint8_t header[FRAME_HEADER_BYTES];
+
+	if (w->stored > 0)
+		return ERR_OK;
+	layout_header(&w->object, 0, header);
+	return write_out(w, str_from(header, sizeof(header)));
+}
+
+static enum err
+write_frame(struct frame_writer *w, struct str plain)
+{
+	char *packed = mem_alloc(FRAME_BYTES);
+	size_t packed_len = frame_compress(plain, packed);
+	struct str stored = packed_len ? str_from(packed, packed_len) : plain;
+	uint8_t row[FRAME_ROW_BYTES];
+	enum err err;
+
+	put_u32(row, (uint32_t)stored.len | (packed_len ? LAYOUT_ZSTD : 0));
+	layout_frame_check(&w->object, buffer_len(&w->index) / FRAME_ROW_BYTES, row, stored, row + 4);
+	buffer_add(&w->index, str_from(row, sizeof(row)));
+	err = write_out(w, stored);
+	free(packed);
+	return err;
+}
+
+enum err
+frame_writer_add(struct frame_writer *w, struct str bytes)
+{
+	if (bytes.len > BODY_MAX - w->size)
+		return ERR_TOO_BIG;
+	TRY(write_header(w));
+	sha256_add(&w->hash, bytes);
+	w->size += bytes.len;
+	while (bytes.len > 0) {
+		size_t held = buffer_len(&w->pending);
+		struct str part = str_sub(bytes, 0, FRAME_BYTES - held);
+
+		bytes = str_sub(bytes, part.len, SIZE_MAX);
+		if (held == 0 && part.len == FRAME_BYTES) {
+			TRY(write_frame(w, part));
+			continue;
+		}
+		buffer_add(&w->pending, part);
+		if (buffer_len(&w->pending) == FRAME_BYTES) {
+			TRY(write_frame(w, buffer_str(&w->pending)));
+			buffer_reset(&w->pending);
+		}
+	}
+	return ERR_OK;
+}
+
+enum err
+frame_writer_finish(struct frame_writer *w, struct blob_ref *ret)
+{
+	struct layout_trailer trailer = { .size = w->size };
+	uint8_t bytes[FRAME_TRAILER_BYTES];
+
+	TRY(write_header(w));
+	if (buffer_len(&w->pending) > 0)
+		TRY(write_frame(w, buffer_str(&w->pending)));
+	trailer.index_at = w->stored;
+	sha256_finish(&w->hash, trailer.hash);
+	layout_trailer_write(&trailer, bytes);
+	layout_tail_check(&w->object, 0, buffer_str(&w->index), bytes, bytes + LAYOUT_TAIL_CHECK_AT);
+	TRY(write_out(w, buffer_str(&w->index)));
+	TRY(write_out(w, str_from(bytes, sizeof(bytes))));
+	*ret = (struct blob_ref){ .object = w->object, .stored = w->stored, .size = w->size };
+	return ERR_OK;
+}
