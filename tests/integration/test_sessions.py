@@ -1,0 +1,124 @@
+"""Several sessions on one mailbox, over different replicas: what one does, the others hear of, once and in order."""
+import re, threading
+
+from harness.mail import deliver, imap, mails, message, ok
+from harness.processes import wait_for
+
+
+def untagged(client, command):
+    """The lines before the tagged OK."""
+    tag = client._new_tag()
+    client.send(tag + b" " + command.encode() + b"\r\n")
+    lines = []
+    while not (line := client.readline()).startswith(tag):
+        assert line, "closed"
+        lines.append(line.decode("latin-1").rstrip("\r\n"))
+    assert line.split()[1] == b"OK", line
+    return lines
+
+
+def test_flags_and_expunges_are_heard_by_the_other_session(stack):
+    user = stack.account()
+    a, b = imap(stack, user, replica=0), imap(stack, user, replica=1)
+    for mail in mails(5, 3):
+        ok(a.append("INBOX", None, None, mail))
+    ok(a.select("INBOX")), ok(b.select("INBOX"))
+    ok(a.store("2", "+FLAGS", r"(\Flagged project)"))
+    heard = []
+    wait_for("the flag", lambda: heard.extend(untagged(b, "NOOP")) or any("FETCH" in line for line in heard), 10)
+    assert any(re.match(r"\* FLAGS \(.*project.*\)", line) for line in heard), heard
+    assert any(line.startswith("* 2 FETCH") and r"\Flagged" in line and "project" in line for line in heard), heard
+    ok(a.store("1,3", "+FLAGS.SILENT", r"(\Deleted)"))
+    ok(a.expunge())
+    heard = []
+    wait_for("the expunges", lambda: heard.extend(untagged(b, "NOOP")) or sum("EXPUNGE" in line for line in heard) == 2, 10)
+    held = 5
+    for line in heard:
+        if m := re.match(r"\* (\d+) EXPUNGE", line):
+            assert 1 <= int(m[1]) <= held
+            held -= 1
+    assert ok(a.search(None, "ALL")) == ok(b.search(None, "ALL")) == [b"1 2 3"]
+    assert untagged(a, "NOOP") == [] and untagged(b, "NOOP") == []
+
+
+def test_two_sessions_storing_at_once_agree_in_the_end(stack):
+    """Each sets and clears its own flags on all mails; both end with the same view, which is the database's."""
+    user = stack.account()
+    a, b = imap(stack, user, replica=0), imap(stack, user, replica=1)
+    for mail in mails(20, 4):
+        ok(a.append("INBOX", None, None, mail))
+    ok(a.select("INBOX")), ok(b.select("INBOX"))
+
+    def work(client, flag):
+        for i in range(30):
+            ok(client.store(f"{i % 20 + 1}:*", "+FLAGS" if i % 3 else "-FLAGS", f"({flag})"))
+
+    threads = [threading.Thread(target=work, args=args) for args in ((a, r"\Flagged"), (b, r"\Answered"))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+    def flags(client):
+        return sorted(sorted(x for x in re.search(rb"FLAGS \((.*?)\)", line)[1].split() if x != rb"\Recent")
+                      for line in ok(client.fetch("1:*", "(FLAGS)")))
+    wait_for("the same view", lambda: flags(a) == flags(b) == flags(imap(stack, user, select="INBOX")), 20)
+
+
+def test_two_sessions_moving_the_same_mails_lose_and_double_none(stack):
+    user = stack.account()
+    a, b = imap(stack, user, replica=0), imap(stack, user, replica=1)
+    for mail in mails(40, 5):
+        ok(a.append("INBOX", None, None, mail))
+    for box in ("X", "Y"):
+        ok(a.create(box))
+    ok(a.select("INBOX")), ok(b.select("INBOX"))
+    uids = ok(a.uid("SEARCH", "ALL"))[0].split()
+    threads = [threading.Thread(target=lambda c=c, box=box: [c.uid("MOVE", uid.decode(), box) for uid in uids])
+               for c, box in ((a, "X"), (b, "Y"))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    c = imap(stack, user)
+    counts = [int(re.search(rb"MESSAGES (\d+)", ok(c.status(box, "(MESSAGES)"))[0])[1]) for box in ("INBOX", "X", "Y")]
+    assert counts[0] == 0 and sum(counts) == 40, counts
+
+
+def test_idle_hears_of_a_delivery_at_another_replica(stack):
+    user = stack.account()
+    client = imap(stack, user, select="INBOX", replica=1)
+    client.send(b"i IDLE\r\n")
+    assert client.readline().startswith(b"+")
+    for n in range(1, 6):
+        assert deliver(stack, [user], message(f"number {n}"), replica=n) == {}
+        client.sock.settimeout(10)
+        while (line := client.readline()) != b"* %d EXISTS\r\n" % n:
+            assert line and not line.startswith(b"i "), line
+    client.send(b"DONE\r\n")
+    while not (line := client.readline()).startswith(b"i OK"):
+        assert line
+
+
+def test_a_changed_password_and_a_disabled_account_end_the_login(stack):
+    user = stack.account()
+    imap(stack, user).logout()
+    stack.admin("update-account", "--email", user, "--password", "other")
+    client = imap(stack, user, password="other")
+    try:
+        imap(stack, user)
+    except client.error:
+        pass
+    else:
+        raise AssertionError("the old password still works")
+    stack.admin("update-account", "--email", user, "--disable")
+    try:
+        imap(stack, user, password="other")
+    except client.error:
+        pass
+    else:
+        raise AssertionError("a disabled account can log in")
+    assert deliver(stack, [user], message())[user][0] // 100 == 5
+    stack.admin("update-account", "--email", user, "--enable")
+    imap(stack, user, password="other").logout()
+    assert deliver(stack, [user], message()) == {}
