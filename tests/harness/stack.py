@@ -74,6 +74,7 @@ class Stack:
     def __init__(self, layout, directory, build, postgres, s3=None, settings=None):
         self.layout, self.directory, self.build, self.postgres, self.s3 = layout, directory, build, postgres, s3
         self.settings = settings or {}
+        self.sanitized = bool(os.environ.get("SAN", "address,undefined"))
         self.database = f"sora_{os.getpid()}_{next(counter)}"
         self.processes = {}
         self.imap, self.imaps, self.lmtp, self.ops = [], [], [], {}
@@ -91,7 +92,7 @@ class Stack:
         tree = {}
         common = {
             "hostname": "sora.test", "drain.time": "1s",
-            "log.level": "debug",
+            "log.level": "debug", "message.size": "120M",
             "tls.certificate": f"{self.directory}/cert.pem", "tls.key": f"{self.directory}/key.pem",
             "database.host": HOST, "database.port": self.postgres.port, "database.user": "sora",
             "database.password": self.postgres.password, "database.name": self.database,
