@@ -1,0 +1,45 @@
+/* The commands: rows with their help and options, one file for each group. */
+#ifndef SORA_ADMIN_COMMAND_H
+#define SORA_ADMIN_COMMAND_H
+
+#include "admin/connect.h"
+#include "admin/options.h"
+
+/* What sora-admin ends with. */
+enum admin_exit {
+	ADMIN_DONE = 0,
+	ADMIN_FAILED = 1,
+	ADMIN_USAGE = 2,
+	ADMIN_NO_SUCH = 3,
+	ADMIN_EXISTS = 4,
+	ADMIN_NOT_REACHED = 5,
+};
+
+enum { ADMIN_COMMAND_OPERANDS = 2 };
+
+struct admin_command {
+	const char *name;
+	const char *help;                                  /* one line */
+	unsigned options;                                  /* ADMIN_OPT(..), or-ed, beside those of every command */
+	unsigned needs;                                    /* those that must be given */
+	enum admin_option operands[ADMIN_COMMAND_OPERANDS]; /* what arguments without a name are, in order */
+	/* ERR_SYNTAX: the line is wrong; `admin_explain` said how. Others: as the service answered. */
+	enum err (*run)(struct admin *admin, const struct admin_line *line);
+};
+
+/* The groups, each ended by a row without a name. */
+extern const struct admin_command admin_accounts[];
+extern const struct admin_command admin_addresses[];
+
+/* NULL: there is none. */
+const struct admin_command *admin_command_find(struct str name);
+/* All of them, or one, for people. */
+void admin_help_all(struct buffer *out);
+void admin_help_command(const struct admin_command *command, struct buffer *out);
+
+/* The exit code that goes with the outcome. */
+enum admin_exit admin_exit_code(enum err err);
+
+int admin_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,2 @@
+$(eval $(call library,admin))
+$(eval $(call program,sora-admin,admin))
