@@ -32,41 +32,50 @@ struct net_protocol {
 	size_t session_bytes;  /* of zeroed memory for the frontend's session: net_session() */
 	size_t input_max;      /* bytes held while parked: longest line and literal before a thread takes over */
 
-	/* A new connection (TLS done, when implicit): greet. */
+	/* A new connection (TLS done, when implicit): greet. As run. */
 	enum err (*open)(struct net_conn *conn);
 	/*
 	 * Is a whole request there? `*scanned` is how far the last look came (0 at first and after every run), so that nothing is
 	 * looked at twice. Runs on the poller's thread: pure, fast.
 	 */
 	enum net_frame (*frame)(struct net_conn *conn, struct str input, size_t *scanned);
-	/* Run the requests that are there, then return: ERR_OK to be parked again, anything else to end (net_conn_end gives the reason). */
+	/*
+	 * Run the requests that are there, or the first of them, then return: ERR_OK to be parked again (and called again at once if
+	 * there is another), anything else to end (net_end gives the reason). When it consumes nothing it is called again only after
+	 * more input, and when there is no room for more (input_max) the connection ends.
+	 */
 	enum err (*run)(struct net_conn *conn);
 	/* net_conn_wake was called, and the connection is parked: say what there is to say. NULL: not used. As run. */
 	enum err (*wake)(struct net_conn *conn);
-	/* The idle time is over, the server drains, ...: the last words ("* BYE .."). Must not block. */
+	/* The idle time is over, the server drains: the last words ("* BYE .."). May be NULL. On the poller's thread: must not block. */
 	void (*bye)(struct net_conn *conn, enum net_end end);
-	/* Always last; frees what the session holds. */
+	/* Always last, once, if open was called; frees what the session holds. May be NULL. Output still goes out after it. */
 	void (*close)(struct net_conn *conn);
 };
 
 struct net_limits {
-	size_t threads_min, threads_max;
+	size_t threads_min, threads_max; /* that run sessions; one more always polls */
 	size_t connections;        /* in all */
-	size_t per_address;
-	int64_t login_ms;          /* from accept to net_conn_set_user */
-	int64_t idle_ms;           /* parked, once logged in; may be changed by net_conn_set_idle */
+	size_t per_address;        /* 0: no limit */
+	int64_t login_ms;          /* from accept to net_set_user; 0: this protocol has no login, idle_ms counts from the start */
+	int64_t idle_ms;           /* without a request, once logged in; may be changed by net_set_idle */
 	int64_t write_ms;          /* no progress in writing for so long: NET_END_SLOW */
 	int64_t drain_ms;
+	size_t per_user;           /* 0: no limit */
 };
 
-/* Certificates, for every listener that shares them. Files are PEM. ERR_CONFIG is logged with file and reason. */
+/*
+ * Certificates, for every listener that shares them. Files are PEM. ERR_CONFIG is logged with file and reason.
+ * `alpn` is what clients may ask for (RFC 7301); NULL: the protocol's name, so that one certificate serves all protocols. A client
+ * that asks for others only is refused; one that does not ask is welcome.
+ */
 enum err net_tls_new(const char *certificate_file, const char *key_file, const char *alpn, struct net_tls **ret_tls);
 /* Read the files again (SIGHUP); on failure the old ones stay. */
 enum err net_tls_reload(struct net_tls *tls);
 void net_tls_free(struct net_tls *tls);
 
 struct net_listen {
-	struct str address;          /* "127.0.0.1:143", "[::]:993" */
+	struct str address;          /* "127.0.0.1:143", "[::]:993" (IPv6 alone), "localhost:0" */
 	bool is_tls;                 /* implicit TLS */
 	bool is_proxy;               /* PROXY protocol v2 comes first, from `proxy_from` alone */
 };
@@ -77,8 +86,9 @@ struct net_listen {
  */
 enum err net_server_new(const struct net_protocol *protocol, void *self, const struct net_limits *limits, struct net_tls *tls,
     const struct str *trusted, size_t trusted_count, struct net_server **ret_server);
-/* ERR_CONFIG: the address is wrong or taken; logged. Port 0 takes a free one. */
+/* Before the start. ERR_CONFIG: the address is wrong or taken, or is_tls without a certificate; logged. Port 0 takes a free one. */
 enum err net_server_listen(struct net_server *server, const struct net_listen *listen, uint16_t *ret_port);
+/* SIGPIPE is ignored from now on. */
 enum err net_server_start(struct net_server *server);
 /* Stop accepting; parked connections get their bye spread over drain_ms, busy ones after their request. */
 void net_server_drain(struct net_server *server);
@@ -98,7 +108,10 @@ struct arena *net_arena(struct net_conn *conn);
 
 /* What has been read and not consumed. Take from its front with buffer_consume. */
 struct buffer *net_input(struct net_conn *conn);
-/* Block until there is more input. ERR_CLOSED, ERR_DEADLINE (`timeout_ms` without a byte). */
+/*
+ * Flush, then block until there is more input. ERR_CLOSED, ERR_DEADLINE (`timeout_ms` without a byte, or the time to log in is over).
+ * For what does not fit input_max (message literals, DATA); a dialogue is better parked, it then holds no thread.
+ */
 enum err net_read(struct net_conn *conn, int64_t timeout_ms);
 
 /*
@@ -112,16 +125,23 @@ enum err net_flush(struct net_conn *conn);
 
 bool net_has_tls(struct net_conn *conn);      /* this connection is under TLS */
 bool net_can_starttls(struct net_conn *conn); /* it is not, and there is a certificate */
-/* Flushes, throws away plain input that is already there (RFC 9051 s. 6.2.1), shakes hands. */
+/*
+ * Flushes, throws away plain input that is already there (RFC 9051 s. 6.2.1), begins the handshake, which goes on while the connection
+ * is parked: return ERR_OK from run. What is written from now on is sent under TLS, after the handshake. ERR_INVALID: not
+ * net_can_starttls. ERR_CLOSED.
+ */
 enum err net_starttls(struct net_conn *conn);
 
-/* Logged in: the login timeout is over, limits by user count, logs say who. Copied. */
+/* Logged in: the login timeout is over, limits by user count (ERR_LIMIT: too many, nothing changed), logs say who. Copied. */
 enum err net_set_user(struct net_conn *conn, struct str user);
 void net_set_idle(struct net_conn *conn, int64_t idle_ms);
 /* The reason for the end that run is about to ask for. */
 void net_end(struct net_conn *conn, enum net_end end);
 
-/* Make the connection run `wake` soon. Any thread, while the caller knows that close has not returned. */
+/*
+ * Make the connection run `wake` soon: it is called at least once after this call began. Wakes that come while one waits are one.
+ * Any thread, never blocks, while the caller knows that close has not returned.
+ */
 void net_conn_wake(struct net_conn *conn);
 
 #endif

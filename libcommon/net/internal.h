@@ -1,0 +1,177 @@
+/*
+ * What the files of libcommon/net share. Who owns a connection:
+ *
+ * Every connection has a slot, whose word says in one atomic step whether a thread owns the connection (SLOT_OWNED) and what has
+ * happened meanwhile. Only the owner touches the connection. To park it, the owner arms the socket in epoll and then gives the word
+ * back, which fails when something has happened: then it goes on owning. Whoever finds it owned leaves a mark and goes: so no event
+ * is lost, and none holds a thread. The word carries a generation, so that an event for a connection that ended finds nobody.
+ */
+#ifndef SORA_NET_INTERNAL_H
+#define SORA_NET_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <pthread.h>
+
+#include "libcommon/net/limits.h"
+#include "libcommon/net/net.h"
+#include "libcommon/net/proxy.h"
+#include "libcommon/net/timer.h"
+
+enum {
+	SLOT_OWNED = 1,
+	SLOT_EVENT = 2,  /* epoll reported while owned: look again */
+	SLOT_TIMER = 4,  /* a deadline came while owned: look at the clock */
+	SLOT_WAKE = 8,   /* net_conn_wake: run wake */
+	SLOT_FLAGS_BITS = 8,
+
+	LISTENERS_MAX = 32,
+	OUTPUT_CHUNK = 16 * 1024,         /* collected before it is sent */
+	OUTPUT_QUEUE = 1024 * 1024,       /* queued before a thread waits */
+};
+
+struct slot {
+	_Atomic uint64_t word; /* generation << SLOT_FLAGS_BITS, flags */
+	struct net_conn *conn; /* NULL: free; changed under the server's lock */
+};
+
+enum conn_phase {
+	PHASE_PROXY,    /* the PROXY header has not come */
+	PHASE_TLS,      /* shaking hands */
+	PHASE_OPEN,     /* to be greeted */
+	PHASE_SESSION,
+	PHASE_END,      /* the session is to be closed */
+	PHASE_CLOSING,  /* the session is closed, output is not yet sent */
+	PHASE_LINGER,   /* all is sent; until the client has read it */
+};
+
+/* What a connection needs next of a thread that may block. */
+enum conn_todo { TODO_NONE, TODO_PARK, TODO_FREE, TODO_OPEN, TODO_RUN, TODO_WAKE, TODO_CLOSE };
+
+enum net_io { IO_OK, IO_WANT_READ, IO_WANT_WRITE, IO_EOF, IO_ERROR };
+
+struct net_conn {
+	struct net_server *server;
+	int fd;
+	uint32_t slot;
+	uint8_t phase;          /* enum conn_phase */
+	uint8_t end;            /* enum net_end */
+	uint8_t todo;           /* of a connection in the ready queue */
+	bool is_tls_listener : 1;
+	bool is_added : 1;      /* to epoll */
+	bool is_open : 1;       /* protocol->open was called, close was not */
+	bool is_eof : 1;        /* the client sends no more */
+	bool is_broken : 1;     /* the socket takes no more */
+	bool is_stuck : 1;      /* the last run consumed nothing: not again without more input */
+	bool has_woken : 1;     /* wake was the last to run: now it is the input's turn */
+	bool is_blocked : 1;    /* the socket took nothing, since progress_ms */
+	uint32_t interest;      /* EPOLLIN, EPOLLOUT */
+	SSL *ssl;
+	struct buffer in, out;
+	size_t scanned;         /* of `in`, by protocol->frame */
+	size_t push_at;         /* try to send when `out` is so long */
+	int64_t accepted_ms;
+	int64_t active_ms;      /* the last request's end */
+	int64_t progress_ms;    /* the socket took something; or the linger's start */
+	int64_t idle_ms;
+	uint64_t bytes_in, bytes_out;
+	struct tally_name *address, *user;
+	struct net_conn *next;  /* in the ready queue */
+	struct arena arena;
+	struct log log;
+	char id[17];
+	_Alignas(max_align_t) char session[];
+};
+
+struct listener {
+	struct net_server *server;
+	int fd;
+	bool is_tls, is_proxy;
+};
+
+/* Threads: those that poll (at least one), and those that run sessions. */
+struct pool {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;            /* a thread, or the last connection */
+	size_t threads, pollers;
+	struct net_conn *ready, **ready_tail; /* no thread was free for them */
+	bool is_stopping;
+};
+
+struct net_server {
+	const struct net_protocol *protocol;
+	void *self;
+	struct net_limits limits;
+	struct net_tls *tls;
+	struct log log;
+	struct net_network *trusted;
+	size_t trusted_count;
+
+	int epoll_fd, stop_fd;
+	struct listener listeners[LISTENERS_MAX];
+	size_t listener_count;
+	struct timers timers;   /* slots, then listeners */
+	struct pool pool;
+
+	pthread_mutex_t lock;   /* slots' conn, free_slots, open */
+	pthread_cond_t is_empty;
+	struct slot *slots;
+	uint32_t *free_slots;
+	size_t free_count;
+	size_t open;
+	struct tally addresses, users;
+	_Atomic int64_t drain_ms;  /* when the drain began, 0: not */
+	_Atomic bool is_forced;    /* the drain is over: close what is left */
+};
+
+/* server.c */
+/* Accept what waits, then let epoll report the next; when there are no descriptors left, only after a while. */
+void server_accept(struct listener *listener);
+/* Give `events` of `fd` to epoll, once. */
+void server_arm(struct net_server *server, int fd, uint32_t events, uint64_t data, bool is_added);
+/* When the drain ends the parked connection in `slot`; 0: there is no drain. */
+int64_t server_drain_at(struct net_server *server, uint32_t slot);
+
+/* poll.c */
+/* What epoll reports: the kind, the generation, the number. */
+enum { EVENT_CONN, EVENT_LISTENER, EVENT_TIMER, EVENT_STOP };
+uint64_t event_data(unsigned kind, uint64_t generation, uint32_t number);
+enum err pool_start(struct net_server *server);
+void pool_stop(struct net_server *server);
+/* Give a connection that the caller owns to epoll. False: something happened meanwhile, it is still the caller's. */
+bool conn_release(struct net_conn *conn, bool keeps_wake);
+/* Own a connection until the word is given back. False: another does, who will see `mark`; or it is gone. */
+bool slot_own(struct slot *slot, uint64_t generation, unsigned mark);
+
+/* park.c: what a connection needs next. The caller owns it. */
+/* Do what can be done without blocking. TODO_NONE: it is parked or freed, not the caller's any more. */
+enum conn_todo conn_look(struct net_conn *conn);
+/* A connection that was just accepted: parked, or freed when it is refused. */
+void conn_park_new(struct net_conn *conn);
+/* On a thread that may block. */
+void conn_run(struct net_conn *conn, enum conn_todo todo);
+void conn_end(struct net_conn *conn, enum net_end end);
+
+/* conn.c */
+struct net_conn *conn_new(struct listener *listener, int fd, uint32_t slot, const struct net_address *peer);
+/* Count it to its address. ERR_LIMIT. */
+enum err conn_set_peer(struct net_conn *conn, const struct net_address *peer);
+/* Closed, logged, its slot free. */
+void conn_free(struct net_conn *conn);
+/* Read at most `max` bytes into `in`. */
+enum net_io conn_fill(struct net_conn *conn, size_t max);
+
+/* output.c */
+/* Send of `out` what the socket takes now. IO_OK: all. */
+enum net_io output_send(struct net_conn *conn);
+/* When the client must have taken something. */
+int64_t output_deadline(const struct net_conn *conn);
+
+/* tls.c */
+enum err tls_accept(struct net_conn *conn);
+enum net_io tls_handshake(struct net_conn *conn);
+enum net_io tls_read(struct net_conn *conn, char *ret_bytes, size_t max, size_t *ret_len);
+enum net_io tls_write(struct net_conn *conn, struct str bytes, size_t *ret_len);
+/* Say goodbye, if that is still possible. */
+void tls_close(struct net_conn *conn);
+
+#endif
