@@ -8,23 +8,24 @@
 
 enum {
 	MAIL_CHARSET_NAME_MAX = 60,
+	MAIL_CHARSET_GROWTH = 6,      /* a text in UTF-8 has at most so many bytes for each byte it had */
 	MAIL_MAILBOX_LEVEL_MAX = 255, /* bytes */
 	MAIL_MAILBOX_NAME_MAX = 1000, /* bytes in all */
 };
 
 /* Conversion of a stream to UTF-8. */
 struct mail_charset {
+	int kind;
 	void *iconv;
-	size_t carry_len;
-	char carry[16]; /* the beginning of a character whose end has not come */
+	struct buffer pending; /* the beginning of a character whose end has not come */
 };
 
 /*
- * From the charset `name` (any case). False, and nothing is open, when it is not known. Text in "us-ascii" is read as UTF-8, and
- * as Latin-1 where it is none, because that is what such mail contains.
+ * From the charset `name` (any case). False, and nothing is open, when it is not known. Text in "us-ascii", or without a name, is read as
+ * UTF-8, and byte for byte as Latin-1 where it is none, because that is what such mail contains.
  */
 bool mail_charset_open(struct mail_charset *cs, struct str name);
-/* Append `bytes` to `out` as UTF-8, U+FFFD for what is none of the charset: at most 6 bytes for each byte. `is_last`: no more will come. */
+/* Append `bytes` to `out` as UTF-8, U+FFFD for what is none of the charset, whole characters only. `is_last`: no more will come. */
 void mail_charset_convert(struct mail_charset *cs, struct str bytes, bool is_last, struct buffer *out);
 void mail_charset_close(struct mail_charset *cs);
 
@@ -32,8 +33,6 @@ void mail_charset_close(struct mail_charset *cs);
 bool mail_charset_is_known(struct str name);
 /* All of `bytes` at once. False when the charset is not known, *ret is untouched then. */
 bool mail_charset_to_utf8(struct str name, struct str bytes, struct arena *arena, struct str *ret_utf8);
-/* `bytes` if they are UTF-8, else read as Latin-1: for 8-bit text that does not say what it is. NUL is kept. */
-struct str mail_charset_guess(struct str bytes, struct arena *arena);
 
 /*
  * Text in the form in which SEARCH compares it (close to i;unicode-casemap, RFC 5051): case folded, compatibility forms and accents

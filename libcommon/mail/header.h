@@ -2,7 +2,8 @@
  * Header blocks: their fields, filters over them, encoded words and encoded parameters.    RFC 5322 s. 2.2, RFC 2047, RFC 2231
  *
  * Lines end in CRLF or LF. A field's name is what stands before the first colon, spaces before the colon not counted;
- * lines that belong to no field (no colon, or a folded line at the very beginning) are passed over. The first empty line ends a block.
+ * lines that belong to no field (no colon, a blank or control character in the name, or folded at the very beginning) are passed
+ * over. The first empty line ends a block.
  */
 #ifndef SORA_MAIL_HEADER_H
 #define SORA_MAIL_HEADER_H
@@ -37,12 +38,14 @@ void mail_header_end(struct buffer *out);
 
 /* The value in one line: line ends taken out, blanks at both ends too, NUL left out, stray CR and LF made spaces. */
 struct str mail_unfold(struct str value, struct arena *arena);
+/* The same, appended to `out`. */
+void mail_unfold_into(struct str value, struct buffer *out);
 
 /*
  * The value as people read it, in UTF-8: unfolded, encoded words decoded (RFC 2047; also where they may not stand, such as in
  * quotes; the blank between two of them is dropped, and characters split over two are joined). An encoded word in an unknown
- * charset stays as it is. Raw 8-bit bytes that are no UTF-8 are read as Latin-1. Always well-formed UTF-8, without NUL,
- * at most three times as long as `value`.
+ * charset stays as it is. Raw 8-bit bytes that are no UTF-8 are read as Latin-1. Always well-formed UTF-8, without NUL or line
+ * ends, at most MAIL_CHARSET_GROWTH times as long as `value`.
  */
 struct str mail_decode_words(struct str value, struct arena *arena);
 

@@ -9,7 +9,7 @@ struct mail_match {
 	struct str needle; /* folded (mail_fold); the caller keeps it */
 	struct mail_decoder decoder;
 	struct mail_charset charset;
-	bool has_charset, is_found;
+	bool is_found;
 	struct buffer decoded, utf8, folded;
 };
 

@@ -44,24 +44,33 @@ enum err mail_parts_find(struct str packed, const uint32_t *path, size_t path_le
 /* One part in a walk over all of them. */
 struct mail_parts_entry {
 	enum mail_kind kind;
-	unsigned depth;              /* 0: the root */
-	bool is_message_root;        /* its header is a message's: the root's, or that inside a message/rfc822 */
-	bool is_text;                /* text/anything */
+	unsigned depth;       /* 0: the root */
+	bool is_message_root; /* its header is a message's: the root's, or that inside a message/rfc822 */
+	bool is_text;         /* text/anything */
 	enum mail_encoding encoding;
-	struct str charset;          /* of a text; empty when it does not say */
+	struct str charset;   /* of a text; empty when it does not say */
 	uint64_t header_offset, header_len, body_len;
+	/* Its number; a message that is a multipart has none of its own (is_numbered false, `path` its parts' beginning). */
+	bool is_numbered;
+	const uint32_t *path; /* in the iterator, until the next call */
+	size_t path_len;
+};
+
+struct mail_parts_level {
+	enum mail_kind kind;
+	uint64_t header_offset, body_offset, body_end;
+	uint64_t left;   /* parts to come */
+	uint32_t number; /* of the last part that came */
+	size_t path_len;
 };
 
 /* Zeroed but for `packed`: at the beginning. */
 struct mail_parts_iter {
 	struct str packed;
 	size_t at;
-	unsigned depth;
-	struct {
-		uint64_t header_offset, end;
-		uint64_t left;
-		enum mail_kind kind;
-	} open[MAIL_DEPTH_MAX + 1];
+	size_t depth;
+	struct mail_parts_level open[MAIL_DEPTH_MAX + 1];
+	uint32_t path[MAIL_DEPTH_MAX + 1];
 };
 
 /*

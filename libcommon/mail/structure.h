@@ -72,14 +72,14 @@ struct mail_part {
 	struct mail_envelope *envelope;
 
 	struct str type, subtype; /* upper case, never empty */
-	struct mail_param *params;
+	const struct mail_param *params;
 	size_t param_count;
 	struct str id, description, location, md5; /* unfolded and trimmed; ptr NULL: no such field */
 	struct str encoding;                       /* upper case; "7BIT" when there is no such field */
 	struct str disposition;                    /* upper case; ptr NULL: no such field */
-	struct mail_param *disposition_params;
+	const struct mail_param *disposition_params;
 	size_t disposition_param_count;
-	struct str *languages;
+	const struct str *languages;
 	size_t language_count;
 
 	/* The body follows the header, the empty line being the header's. The line end before a delimiter is the delimiter's. */
@@ -105,27 +105,32 @@ struct mail_message {
 	bool is_cut;         /* some other limit was reached */
 };
 
-/* One entity whose end has not been seen. */
+/* An entity whose end has not been seen. */
 struct mail_open {
 	struct mail_part *part;
 	struct str boundary; /* of a multipart whose close delimiter has not been seen; else empty */
-	uint64_t body_start_lines;
+	uint64_t lines_before_body;
 };
 
-/* Private to structure.c; only here so that a parser can live inside something else. About 1.5 KiB, and what it points to. */
+/* Private to structure.c; only here so that a parser can live inside something else. About 2.5 KiB, and what it points to. */
 struct mail_parser {
 	struct arena kept;
 	struct mail_message message;
 	struct mail_open open[MAIL_DEPTH_MAX];
 	size_t depth;
-	unsigned boundary_count;
-	int state;
-	uint64_t offset, line_offset, lines;
-	uint64_t header_seen;
-	unsigned eol_len;
-	bool is_line_cut, is_field_cut, has_type;
+	unsigned boundary_count; /* entries of `open` with a boundary */
+	bool is_in_header;       /* of the innermost open entity; else in its body */
+	uint64_t line_start, lines;
+	uint64_t header_looked_at;
+	unsigned eol_len; /* of the line before: 0 at the beginning, 1, 2 */
 	char last_byte;
-	struct buffer line, field, fields;
+	/* The line that has begun, as far as it is of interest, and its length so far. */
+	struct buffer line;
+	uint64_t line_len;
+	/* The field that has begun, raw. */
+	struct buffer field;
+	bool is_field_cut;
+	struct buffer fields;
 };
 
 void mail_parser_init(struct mail_parser *parser);
