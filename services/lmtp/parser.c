@@ -16,10 +16,10 @@ lmtp_parse(struct str in, struct lmtp_request *ret_request, size_t *ret_used)
 	size_t lf = str_index(str_sub(in, 0, LMTP_LINE_MAX), '\n');
 	struct str line;
 
-	if (lf == in.len)
-		return ERR_AGAIN;
 	if (lf == LMTP_LINE_MAX)
 		return ERR_TOO_BIG;
+	if (lf == in.len)
+		return ERR_AGAIN;
 	*ret_used = lf + 1;
 	if (lf == 0 || in.ptr[lf - 1] != '\r')
 		return ERR_SYNTAX;

@@ -1,0 +1,104 @@
+/*
+ * Command lines and DATA. Properties: a line never uses more than there is; what DATA gives out, stuffed with dots again, is what came in,
+ * whatever the pieces it came in; and where it came in is no matter.
+ */
+#include <stdlib.h>
+
+#include "libcommon/core/buffer.h"
+#include "services/lmtp/data.h"
+#include "services/lmtp/parser.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void
+check(bool is_true)
+{
+	if (!is_true)
+		abort();
+}
+
+static void
+parse_lines(struct str in)
+{
+	struct lmtp_request request;
+	size_t used = 0;
+
+	while (lmtp_parse(in, &request, &used) == ERR_OK) {
+		struct arena arena = { 0 };
+		struct lmtp_path_args args;
+
+		check(used > 0 && used <= in.len && request.verb.len + request.args.len + 2 <= used);
+		if (lmtp_parse_path(request.args, STR("FROM:"), &arena, &args) == ERR_OK)
+			check(args.path.address.len <= MAIL_PATH_MAX && args.param_count <= LMTP_PARAMS_MAX);
+		arena_clear(&arena);
+		in = str_sub(in, used, SIZE_MAX);
+	}
+}
+
+/* Decode in pieces of `step` bytes; returns how much was used. */
+static size_t
+decode(struct str in, size_t step, struct buffer *out, bool *ret_is_end)
+{
+	struct lmtp_data data = { 0 };
+	struct str run;
+	size_t used = 0;
+
+	while (used < in.len && !lmtp_data_is_end(&data)) {
+		struct str piece = str_sub(in, used, step);
+		size_t piece_len = piece.len;
+
+		while (lmtp_data_next(&data, &piece, &run))
+			buffer_add(out, run);
+		used += piece_len - piece.len;
+	}
+	*ret_is_end = lmtp_data_is_end(&data);
+	return used;
+}
+
+static void
+stuff(struct str text, struct buffer *out)
+{
+	bool is_start = true;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (is_start && text.ptr[i] == '.')
+			buffer_add_byte(out, '.');
+		buffer_add_byte(out, text.ptr[i]);
+		is_start = i > 0 && text.ptr[i - 1] == '\r' && text.ptr[i] == '\n';
+	}
+}
+
+/* A mail of these bytes, sent as RFC 5321 s. 4.5.2 says, arrives. */
+static void
+send_and_receive(struct str mail, size_t step)
+{
+	struct buffer sent = { 0 }, received = { 0 };
+	bool is_end;
+
+	stuff(mail, &sent);
+	if (!str_ends_with(mail, STR("\r\n")) && mail.len > 0)
+		buffer_add(&sent, STR("\r\n"));
+	buffer_add(&sent, STR(".\r\n"));
+	check(decode(buffer_str(&sent), step, &received, &is_end) == buffer_len(&sent) && is_end);
+	check(str_starts_with(buffer_str(&received), mail));
+	check(buffer_len(&received) - mail.len == (str_ends_with(mail, STR("\r\n")) || mail.len == 0 ? 0 : 2));
+	buffer_clear(&sent);
+	buffer_clear(&received);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	struct str in = str_from(bytes, len);
+	struct buffer whole = { 0 }, pieces = { 0 };
+	size_t step = len > 0 ? bytes[0] % 7 + 1 : 1;
+	bool is_end, is_end_too;
+
+	parse_lines(in);
+	check(decode(in, len + 1, &whole, &is_end) == decode(in, step, &pieces, &is_end_too));
+	check(is_end == is_end_too && str_equal(buffer_str(&whole), buffer_str(&pieces)));
+	send_and_receive(in, step);
+	buffer_clear(&whole);
+	buffer_clear(&pieces);
+	return 0;
+}
