@@ -280,7 +280,7 @@ add_address(struct parser *p, const struct entry *entry)
 		route = take_name_addr(p, entry);
 	else
 		take_addr_spec(p, entry->text);
-	if (buffer_len(&p->name) + buffer_len(&p->comment) + buffer_len(&p->local) + buffer_len(&p->domain) == 0 &&
+	if (buffer_len(&p->name) + buffer_len(&p->local) + buffer_len(&p->domain) == 0 &&
 	    entry->angle.ptr == NULL && entry->at == NULL)
 		return;
 	address = new_address(p, MAIL_ADDRESS);

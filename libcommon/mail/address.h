@@ -39,7 +39,8 @@ struct mail_address_list {
 
 /*
  * The addresses of a field's value (folded or not). Never fails: what is no address is kept as one whose `local` is the text
- * (and whose domain is empty, unless there was an "@"), up to the next comma. The strings live in `arena`.
+ * (and whose domain is empty, unless there was an "@"), up to the next comma. Entries of nothing but blanks and comments are none.
+ * The strings live in `arena`.
  */
 void mail_address_list_parse(struct str value, struct arena *arena, struct mail_address_list *ret_list);
 

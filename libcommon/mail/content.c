@@ -187,10 +187,14 @@ mail_content_disposition(struct str value, struct arena *arena, struct mail_part
 	struct str token;
 
 	mail_cur_cfws(&cur, NULL);
-	token = mail_cur_token(&cur);
-	if (part->disposition.ptr != NULL || token.len == 0)
+	if (part->disposition.ptr != NULL || mail_cur_peek(&cur) < 0)
 		return true;
-	return keep_upper(token, arena, &part->disposition) &&
+	token = mail_cur_token(&cur);
+	if (mail_cur_peek(&cur) == '=') { /* parameters only */
+		cur.p = token.ptr;
+		token = STR_NONE;
+	}
+	return keep_upper(token.len > 0 ? token : STR("ATTACHMENT"), arena, &part->disposition) &&
 	    params(&cur, arena, &part->disposition_params, &part->disposition_param_count);
 }
 

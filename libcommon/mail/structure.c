@@ -234,10 +234,12 @@ end_field(struct mail_parser *p)
 
 /* RFC 2046 s. 5.1.1: the boundary does not end in a blank. */
 static struct str
-usable_boundary(const struct mail_part *part)
+usable_boundary(struct mail_parser *p, const struct mail_part *part)
 {
 	struct str boundary = mail_param_find(part->params, part->param_count, STR("BOUNDARY"));
 
+	if (boundary.ptr == NULL)
+		mail_param_decode(part->params, part->param_count, STR("BOUNDARY"), &p->kept, &boundary);
 	while (boundary.len > 0 && boundary.ptr[boundary.len - 1] == ' ')
 		boundary.len--;
 	return boundary.len > MAIL_BOUNDARY_MAX ? STR_NONE : boundary;
@@ -271,7 +273,7 @@ settle_kind(struct mail_parser *p, struct mail_part *part)
 	} else if (part->type.ptr == NULL) {
 		set_text_plain(part);
 	}
-	if (str_equal(part->type, STR("MULTIPART")) && usable_boundary(part).len == 0)
+	if (str_equal(part->type, STR("MULTIPART")) && usable_boundary(p, part).len == 0)
 		set_text_plain(part);
 	else if (str_equal(part->type, STR("MULTIPART")))
 		part->kind = MAIL_MULTIPART;
@@ -297,7 +299,7 @@ end_header(struct mail_parser *p, uint64_t offset)
 	open->lines_before_body = p->lines;
 	settle_kind(p, part);
 	if (part->kind == MAIL_MULTIPART) {
-		open->boundary = usable_boundary(part);
+		open->boundary = usable_boundary(p, part);
 		p->boundary_count++;
 	}
 	if (part->kind != MAIL_MESSAGE)

@@ -24,6 +24,7 @@
  *	a multipart without a usable boundary   text/plain
  *	a multipart without a part              has one part, text/plain, which is its whole body and has no header
  *	message/rfc822 in base64 or QP          application/octet-stream, as nothing can be found inside (RFC 2046 s. 5.2.1)
+ *	a Content-Disposition without a type    attachment
  *	a missing close delimiter               the end of what is around it
  *	nesting beyond MAIL_DEPTH_MAX           application/octet-stream
  *	parts beyond MAIL_PARTS_MAX             are not listed

@@ -11,7 +11,7 @@ struct mail_cursor {
 static inline struct mail_cursor
 mail_cur(struct str s)
 {
-	return (struct mail_cursor){ s.ptr, s.ptr + s.len };
+	return (struct mail_cursor){ s.ptr, s.len > 0 ? s.ptr + s.len : s.ptr };
 }
 
 /* The byte at the cursor, or -1 at the end. */
