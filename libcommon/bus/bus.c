@@ -1,0 +1,177 @@
+/* The bus of a process: which services there are, and where the configuration says they are. */
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "libcommon/bus/internal.h"
+#include "libcommon/bus/sockets.h"
+#include "libcommon/core/mem.h"
+
+static const struct {
+	const char *name;
+	size_t urls, listen; /* settings, as offsets into struct config */
+	bool has_admin;      /* listens at bus.admin too */
+} rows[BUS_SERVICES] = {
+	{ "metadata", offsetof(struct config, bus_metadata), offsetof(struct config, metadata_listen), true },
+	{ "blob", offsetof(struct config, bus_blob), offsetof(struct config, blob_listen), false },
+};
+
+static const char *const role_names[BUS_ROLE_COUNT] = {
+	[BUS_ROLE_IMAP] = "imap",
+	[BUS_ROLE_POP3] = "pop3",
+	[BUS_ROLE_LMTP] = "lmtp",
+	[BUS_ROLE_MANAGESIEVE] = "managesieve",
+	[BUS_ROLE_WORKER] = "worker",
+	[BUS_ROLE_ADMIN] = "admin",
+	[BUS_ROLE_SERVICE] = "service",
+};
+
+static const struct log bus_log = { .service = "bus" };
+
+const char *
+bus_role_name(enum bus_role role)
+{
+	return (unsigned)role < BUS_ROLE_COUNT ? role_names[role] : "unknown";
+}
+
+static const struct str_list *
+setting(const struct config *config, size_t offset)
+{
+	return (const struct str_list *)((const char *)config + offset);
+}
+
+static int
+row_of(const char *service)
+{
+	for (int i = 0; i < BUS_SERVICES; i++) {
+		if (strcmp(rows[i].name, service) == 0)
+			return i;
+	}
+	return -1;
+}
+
+struct bus *
+bus_new(const struct config *config)
+{
+	struct bus *bus = MEM_NEW(struct bus);
+
+	bus->config = config;
+	pthread_mutex_init(&bus->lock, NULL);
+	for (int i = 0; i < BUS_SERVICES; i++) {
+		const struct str_list *urls = setting(config, rows[i].urls);
+
+		bus->remotes[i] = bus_remote_new(rows[i].name, urls->items, urls->count);
+	}
+	return bus;
+}
+
+void
+bus_free(struct bus *bus)
+{
+	if (bus == NULL)
+		return;
+	/* Calls first: a handler may be waiting for one. */
+	for (int i = 0; i < BUS_SERVICES; i++)
+		bus_remote_close(bus->remotes[i]);
+	while (bus->servers != NULL) {
+		struct bus_server *server = bus->servers;
+
+		bus->servers = server->next;
+		bus_server_free(server);
+	}
+	for (int i = 0; i < BUS_SERVICES; i++)
+		bus_remote_free(bus->remotes[i]);
+	pthread_mutex_destroy(&bus->lock);
+	free(bus);
+}
+
+struct bus_remote *
+bus_remote_of(struct bus *bus, const char *service)
+{
+	int row = row_of(service);
+
+	return row < 0 ? NULL : bus->remotes[row];
+}
+
+size_t
+bus_replicas(struct bus *bus, const char *service, uint64_t *ret, size_t max)
+{
+	struct bus_remote *remote = bus_remote_of(bus, service);
+
+	return remote ? bus_remote_list(remote, ret, max) : 0;
+}
+
+static enum err
+listen_at(struct bus *bus, struct bus_server *server, struct str url)
+{
+	enum err err = bus_listen_check(url);
+
+	if (err == ERR_DENIED && bus->config->bus_insecure) {
+		log_warn(&bus_log, "bus.insecure", KV_STR("url", url),
+		    KV_C("text", "anyone who reaches this address can read and change all mail"));
+		err = ERR_OK;
+	}
+	if (err == ERR_DENIED)
+		log_error(&bus_log, "bus.listen_refused", KV_STR("url", url),
+		    KV_C("text", "plain tcp is for loopback addresses; bus.insecure: true allows it elsewhere"));
+	else if (err != ERR_OK)
+		log_error(&bus_log, "bus.listen_failed", KV_STR("url", url), KV_C("text", "not a URL of inproc, ipc or tcp"));
+	if (err != ERR_OK)
+		return ERR_CONFIG;
+	return bus_server_listen(server, url);
+}
+
+static enum err
+listen_as_configured(struct bus *bus, struct bus_server *server, const char *service)
+{
+	int row = row_of(service);
+	const struct str_list *urls;
+
+	if (row < 0)
+		return ERR_CONFIG;
+	urls = setting(bus->config, rows[row].listen);
+	for (size_t i = 0; i < urls->count; i++)
+		TRY(listen_at(bus, server, urls->items[i]));
+	if (rows[row].has_admin && bus->config->bus_admin.len > 0)
+		TRY(listen_at(bus, server, bus->config->bus_admin));
+	return ERR_OK;
+}
+
+enum err
+bus_serve(struct bus *bus, const char *service, const struct str *listen, size_t listen_count,
+    const struct bus_handler *handlers, size_t count, void *self, const struct bus_limits *limits)
+{
+	struct bus_server *server = bus_server_new(service, handlers, count, self, limits);
+	enum err err = ERR_OK;
+
+	if (listen == NULL)
+		err = listen_as_configured(bus, server, service);
+	for (size_t i = 0; i < listen_count && err == ERR_OK; i++)
+		err = listen_at(bus, server, listen[i]);
+	if (err != ERR_OK) {
+		bus_server_free(server);
+		return err;
+	}
+	pthread_mutex_lock(&bus->lock);
+	server->next = bus->servers;
+	bus->servers = server;
+	pthread_mutex_unlock(&bus->lock);
+	return ERR_OK;
+}
+
+void
+bus_drain(struct bus *bus)
+{
+	pthread_mutex_lock(&bus->lock);
+	for (struct bus_server *server = bus->servers; server != NULL; server = server->next)
+		bus_server_drain(server);
+	pthread_mutex_unlock(&bus->lock);
+}
+
+void
+bus_quiesce(struct bus *bus, int64_t deadline_ms)
+{
+	pthread_mutex_lock(&bus->lock);
+	for (struct bus_server *server = bus->servers; server != NULL; server = server->next)
+		bus_server_quiesce(server, deadline_ms);
+	pthread_mutex_unlock(&bus->lock);
+}

@@ -1,0 +1,25 @@
+/* What the files of the bus share. */
+#ifndef SORA_BUS_INTERNAL_H
+#define SORA_BUS_INTERNAL_H
+
+#include <pthread.h>
+
+#include "libcommon/bus/bus.h"
+#include "libcommon/bus/remote.h"
+#include "libcommon/bus/server.h"
+#include "libcommon/config/config.h"
+
+/* The services there are, and their settings: a row each, in bus.c. */
+enum { BUS_SERVICES = 2 };
+
+struct bus {
+	const struct config *config;
+	struct bus_remote *remotes[BUS_SERVICES];
+	pthread_mutex_t lock; /* of the list of servers */
+	struct bus_server *servers;
+};
+
+/* NULL: no such service. */
+struct bus_remote *bus_remote_of(struct bus *bus, const char *service);
+
+#endif

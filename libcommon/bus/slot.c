@@ -1,0 +1,203 @@
+/* One call being answered: unpacked, checked, run, packed. */
+#include "libcommon/bus/slot.h"
+
+#include "libcommon/bus/sockets.h"
+#include "libcommon/core/clock.h"
+#include "libcommon/core/metrics.h"
+
+enum { SEND_TIME_MS = 5000, DETAIL_MAX = 512, ARENA_MAX = BUS_MESSAGE_MAX * BUS_UNPACK_FACTOR };
+
+const struct bus_handler *
+bus_server_handler(const struct bus_server *server, struct str method)
+{
+	size_t dot = str_index(method, '.');
+	struct str service = str_sub(method, 0, dot), name = str_sub(method, dot + 1, SIZE_MAX);
+
+	for (size_t i = 0; i < server->handler_count; i++) {
+		const struct bus_method *row = server->handlers[i].method;
+
+		if (str_equal(name, str_c(row->name)) && str_equal(service, str_c(row->service)))
+			return &server->handlers[i];
+	}
+	return NULL;
+}
+
+enum err
+bus_call_check(const struct bus_method *method, const BusCallHeader *header, enum bus_role role, struct str chunk,
+    int64_t now_ms, int64_t waited_ms, struct str *ret_detail)
+{
+	if ((unsigned)role >= BUS_ROLE_COUNT || (method->roles >> role & 1) == 0) {
+		*ret_detail = STR("this role may not call the method");
+		return ERR_DENIED;
+	}
+	if (method->needs_key && header->key.len != sizeof(struct uuid)) {
+		*ret_detail = STR("the call has no key");
+		return ERR_INVALID;
+	}
+	if (chunk.len > 0 && !method->chunk_in) {
+		*ret_detail = STR("the method takes no chunk");
+		return ERR_INVALID;
+	}
+	if (waited_ms >= header->timeout_ms) {
+		*ret_detail = STR("its time was over before it could begin");
+		return ERR_DEADLINE;
+	}
+	if (method->needs_key && now_ms >= header->expires_ms) {
+		*ret_detail = STR("its deadline has passed by this clock");
+		return ERR_DEADLINE;
+	}
+	return ERR_OK;
+}
+
+/*
+ * Who is calling? Whoever reaches a plain socket is believed: inproc is this process, ipc is this user (mode 0600), tcp is loopback.
+ * The certificate of a tls+tcp peer is looked at here, too.
+ */
+static enum bus_role
+peer_role(const BusCallHeader *header)
+{
+	return header->role < BUS_ROLE_COUNT ? (enum bus_role)header->role : BUS_ROLE_COUNT;
+}
+
+static struct str
+copy_bytes(struct arena *arena, ProtobufCBinaryData bytes)
+{
+	return arena_copy(arena, str_from(bytes.data, bytes.len));
+}
+
+static enum err
+refuse(struct rpc *rpc, enum err err, struct str detail)
+{
+	rpc->detail = detail;
+	metric_add(METRIC_BUS_REFUSED, 1);
+	return err;
+}
+
+static void
+fill_rpc(struct bus_slot *slot, const struct bus_handler *handler, const BusCallHeader *header, struct str chunk)
+{
+	struct rpc *rpc = &slot->rpc;
+	int64_t timeout_ms = header->timeout_ms < handler->method->timeout_ms ? header->timeout_ms : handler->method->timeout_ms;
+
+	rpc->method = handler->method;
+	rpc->handlers = handler->handlers;
+	rpc->role = peer_role(header);
+	rpc->log.trace = header->trace;
+	rpc->deadline_ms = slot->received_us / 1000 + timeout_ms;
+	rpc->token = copy_bytes(&slot->arena, header->token);
+	if (header->key.len == sizeof(rpc->key))
+		memcpy(rpc->key.bytes, header->key.data, sizeof(rpc->key));
+	rpc->chunk = chunk;
+	rpc->reply = arena_alloc(&slot->arena, handler->method->reply->sizeof_message);
+	protobuf_c_message_init(handler->method->reply, rpc->reply);
+}
+
+/* Unpack and check what came. */
+static enum err
+admit(struct bus_slot *slot, const struct bus_handler **ret_handler, ProtobufCMessage **ret_request)
+{
+	struct rpc *rpc = &slot->rpc;
+	struct bus_frame frame;
+	BusCallHeader *header;
+	const struct bus_handler *handler;
+	struct str detail;
+	enum err err;
+
+	if (bus_frame_read(str_from(nng_msg_body(slot->msg), nng_msg_len(slot->msg)), &frame) != ERR_OK ||
+	    (header = (BusCallHeader *)bus_unpack(&bus_call_header__descriptor, frame.header, &slot->arena,
+	         BUS_HEADER_MAX * BUS_UNPACK_FACTOR)) == NULL)
+		return refuse(rpc, ERR_SYNTAX, STR("malformed call"));
+	handler = bus_server_handler(slot->server, str_from(header->method.data, header->method.len));
+	if (handler == NULL)
+		return refuse(rpc, ERR_NOT_SUPPORTED, STR("no such method here"));
+	err = bus_call_check(handler->method, header, peer_role(header), frame.chunk, clock_wall_ms(),
+	    (clock_mono_us() - slot->received_us) / 1000, &detail);
+	if (err != ERR_OK)
+		return refuse(rpc, err, detail);
+	*ret_request = bus_unpack(handler->method->request, frame.message, &slot->arena, ARENA_MAX);
+	if (*ret_request == NULL)
+		return refuse(rpc, ERR_SYNTAX, STR("malformed request"));
+	fill_rpc(slot, handler, header, frame.chunk);
+	*ret_handler = handler;
+	return ERR_OK;
+}
+
+void
+bus_slot_run(struct bus_slot *slot)
+{
+	const struct bus_handler *handler;
+	ProtobufCMessage *request;
+	bool deferred = false;
+	enum err err = admit(slot, &handler, &request);
+
+	if (err == ERR_OK) {
+		/* Everything but a chunk was copied. */
+		if (slot->rpc.chunk.len == 0) {
+			nng_msg_free(slot->msg);
+			slot->msg = NULL;
+		}
+		slot->deferred = &deferred;
+		err = handler->run(&slot->rpc, request, slot->rpc.reply);
+	}
+	/* A deferred call may be answered by now, and the slot be another call's: do not look at it. */
+	if (!deferred)
+		bus_slot_answer(slot, err);
+}
+
+void
+rpc_defer(struct rpc *rpc)
+{
+	*((struct bus_slot *)rpc)->deferred = true;
+}
+
+void
+rpc_finish(struct rpc *rpc, enum err err)
+{
+	bus_slot_answer((struct bus_slot *)rpc, err);
+}
+
+static nng_msg *
+reply_message(struct bus_slot *slot, enum err err)
+{
+	struct rpc *rpc = &slot->rpc;
+	struct bus_body body = { 0 };
+	BusReplyHeader header = BUS_REPLY_HEADER__INIT;
+	struct str detail;
+
+	if (err == ERR_OK) {
+		body.message = rpc->reply;
+		body.chunk = rpc->reply_chunk;
+		err = bus_body_check(&body);
+		if (err != ERR_OK) {
+			log_error(&rpc->log, "bus.reply_too_big", KV_C("method", rpc->method->name));
+			body = (struct bus_body){ 0 };
+		}
+	}
+	detail = str_sub(rpc->detail, 0, DETAIL_MAX);
+	header.status = (uint32_t)err;
+	header.version = BUS_WIRE_VERSION;
+	if (err != ERR_OK)
+		header.detail = (ProtobufCBinaryData){ detail.len, (uint8_t *)detail.ptr };
+	return bus_message_new(&header.base, &body);
+}
+
+void
+bus_slot_answer(struct bus_slot *slot, enum err err)
+{
+	nng_msg *reply = reply_message(slot, err);
+	int64_t elapsed_us = clock_mono_us() - slot->received_us;
+
+	if (slot->rpc.method != NULL) {
+		log_debug(&slot->rpc.log, "bus.served", KV_C("method", slot->rpc.method->name), KV_ERR(err),
+		    KV_INT("elapsed_us", elapsed_us));
+		metric_add(METRIC_BUS_SERVED, 1);
+		metric_latency(METRIC_BUS_SERVE_US, elapsed_us);
+	}
+	nng_msg_free(slot->msg);
+	slot->msg = NULL;
+	arena_clear(&slot->arena);
+	slot->state = BUS_SLOT_SENDING;
+	nng_aio_set_msg(slot->aio, reply);
+	nng_aio_set_timeout(slot->aio, SEND_TIME_MS);
+	nng_ctx_send(slot->ctx, slot->aio);
+}

@@ -1,0 +1,46 @@
+/* One call being answered, from its arrival to the end of its reply; then the next one. */
+#ifndef SORA_BUS_SLOT_H
+#define SORA_BUS_SLOT_H
+
+#include <nng/nng.h>
+
+#include "libcommon/bus/codec.h"
+#include "libcommon/bus/server.h"
+#include "proto/bus.pb-c.h"
+
+enum bus_slot_state { BUS_SLOT_RECEIVING, BUS_SLOT_RUNNING, BUS_SLOT_SENDING };
+
+struct bus_slot {
+	struct rpc rpc; /* first: what handlers have is this */
+	struct bus_server *server;
+	struct bus_slot *next; /* in the queue */
+	nng_ctx ctx;
+	nng_aio *aio;
+	enum bus_slot_state state;
+	bool is_counted;   /* in server->in_flight */
+	nng_msg *msg;      /* the request, while something refers to it */
+	struct arena arena;
+	int64_t received_us;
+	bool *deferred;    /* on the stack of the thread that runs the handler */
+};
+
+/* Run the call that was received: on a thread of the pool. */
+void bus_slot_run(struct bus_slot *slot);
+/* Answer: `err`, and with ERR_OK the reply. The slot is then the server's again, which may use it at once. */
+void bus_slot_answer(struct bus_slot *slot, enum err err);
+
+/* The handler's table row for "metadata.Store"; NULL: there is none. */
+const struct bus_handler *bus_server_handler(const struct bus_server *server, struct str method);
+
+/*
+ * May this call be run? `now_ms` (wall clock) and `waited_ms` since it came.
+ *
+ * ERR_DENIED    the peer's role may not call the method
+ * ERR_INVALID   its key is missing or not a UUID, or there is a chunk where none belongs
+ * ERR_DEADLINE  it is too late
+ * *ret_detail says it in words.
+ */
+enum err bus_call_check(const struct bus_method *method, const BusCallHeader *header, enum bus_role role, struct str chunk,
+    int64_t now_ms, int64_t waited_ms, struct str *ret_detail);
+
+#endif
