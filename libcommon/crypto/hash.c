@@ -57,6 +57,12 @@ hmac_sha256(struct str key, struct str bytes, uint8_t ret[SHA256_BYTES])
 }
 
 bool
+md5(struct str bytes, uint8_t ret[MD5_BYTES])
+{
+	return EVP_Digest(bytes.ptr, bytes.len, ret, NULL, EVP_md5(), NULL) == 1;
+}
+
+bool
 crypto_equal(struct str a, struct str b)
 {
 	return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);

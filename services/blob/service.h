@@ -6,4 +6,7 @@
 
 extern const struct service blob_service;
 
+/* The verb create-bucket: make what the configuration names; there already is fine. Returns the exit code. */
+int blob_create_bucket(const struct config *config, int argc, char **argv);
+
 #endif

@@ -57,6 +57,14 @@ Test(hash, hmac_gives_the_values_of_rfc_4231)
 	}
 }
 
+Test(hash, md5_gives_the_value_of_rfc_1321)
+{
+	uint8_t hash[MD5_BYTES];
+
+	cr_assert(md5(STR("abc"), hash));
+	cr_assert_eq(memcmp(hash, "\x90\x01\x50\x98\x3c\xd2\x4f\xb0\xd6\x96\x3f\x7d\x28\xe1\x7f\x72", sizeof(hash)), 0);
+}
+
 Test(hash, equal_compares_length_and_every_byte)
 {
 	cr_assert(crypto_equal(STR("abc"), STR("abc")));

@@ -1,0 +1,30 @@
+/* Objects as files below one directory: for development, and for a single machine whose disk is trusted. */
+#ifndef SORA_BLOB_DIR_DIR_H
+#define SORA_BLOB_DIR_DIR_H
+
+#include <stdatomic.h>
+
+#include "services/blob/store.h"
+
+struct dir_store {
+	int root, tmp; /* descriptors of the directory, and of tmp/ in it, where files grow */
+	char *path;
+	/* Which of ab/ and ab/cd/ are known to be durable in their parents: a file is no safer than the path to it. */
+	atomic_uchar durable_outer[256];
+	atomic_uchar durable_inner[256 * 256];
+	_Atomic int64_t ahead_ms;
+	atomic_bool has_clock;
+};
+
+/* What errno means for a caller: ENOENT is NONEXISTENT, everything else may pass. */
+enum err dir_errno(void);
+
+enum err dir_put_begin(void *store, const struct uuid *id, void **ret_put);
+enum err dir_put_write(void *put, struct str bytes, int64_t deadline_ms);
+enum err dir_put_commit(void *put, int64_t deadline_ms);
+void dir_put_abort(void *put);
+
+enum err dir_list(void *store, const struct uuid *after, size_t limit, struct store_object *ret, size_t *ret_count,
+    bool *ret_more, int64_t deadline_ms);
+
+#endif

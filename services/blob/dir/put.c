@@ -1,0 +1,136 @@
+/* Writing a file so that it is there whole or not at all, and stays. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libcommon/core/clock.h"
+#include "libcommon/core/mem.h"
+#include "services/blob/dir/dir.h"
+
+struct dir_put {
+	struct dir_store *dir;
+	struct uuid id;
+	int fd;
+	char path[STORE_PATH_BYTES + 1];
+};
+
+/* In tmp/ it is called by its 32 digits alone. */
+static const char *
+tmp_name(const struct dir_put *put)
+{
+	return put->path + 6;
+}
+
+enum err
+dir_put_begin(void *store, const struct uuid *id, void **ret_put)
+{
+	struct dir_put *put = MEM_NEW(struct dir_put);
+
+	put->dir = store;
+	put->id = *id;
+	store_path(id, put->path);
+	put->fd = openat(put->dir->tmp, tmp_name(put), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (put->fd < 0) {
+		free(put);
+		return ERR_UNAVAILABLE;
+	}
+	*ret_put = put;
+	return ERR_OK;
+}
+
+enum err
+dir_put_write(void *put, struct str bytes, int64_t deadline_ms)
+{
+	struct dir_put *p = put;
+
+	(void)deadline_ms;
+	while (bytes.len > 0) {
+		ssize_t done = write(p->fd, bytes.ptr, bytes.len);
+
+		if (done < 0 && errno != EINTR)
+			return ERR_UNAVAILABLE;
+		if (done > 0)
+			bytes = str_sub(bytes, (size_t)done, SIZE_MAX);
+	}
+	return ERR_OK;
+}
+
+static enum err
+sync_directory(int root, const char *path)
+{
+	int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_synced = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_synced ? ERR_OK : ERR_UNAVAILABLE;
+}
+
+/*
+ * Make `path` in `parent` and its entry durable, once in a process's life. That it exists is not enough: another put may have made
+ * it a moment ago and not synced it yet.
+ */
+static enum err
+ensure_directory(int root, const char *parent, const char *path, atomic_uchar *is_durable)
+{
+	if (atomic_load(is_durable))
+		return ERR_OK;
+	if (mkdirat(root, path, 0700) < 0 && errno != EEXIST)
+		return ERR_UNAVAILABLE;
+	TRY(sync_directory(root, parent));
+	atomic_store(is_durable, 1);
+	return ERR_OK;
+}
+
+static void
+note_clock(struct dir_put *put)
+{
+	struct stat st;
+
+	if (fstat(put->fd, &st) < 0)
+		return;
+	put->dir->ahead_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 - clock_wall_ms();
+	put->dir->has_clock = true;
+}
+
+static void
+put_end(struct dir_put *put)
+{
+	unlinkat(put->dir->tmp, tmp_name(put), 0);
+	close(put->fd);
+	free(put);
+}
+
+enum err
+dir_put_commit(void *put, int64_t deadline_ms)
+{
+	struct dir_put *p = put;
+	struct dir_store *dir = p->dir;
+	uint8_t outer = p->id.bytes[15], inner = p->id.bytes[14];
+	char outer_path[] = { p->path[0], p->path[1], '\0' };
+	char inner_path[] = { p->path[0], p->path[1], '/', p->path[3], p->path[4], '\0' };
+
+	(void)deadline_ms;
+	if (fsync(p->fd) < 0)
+		return ERR_UNAVAILABLE;
+	TRY(ensure_directory(dir->root, ".", outer_path, &dir->durable_outer[outer]));
+	TRY(ensure_directory(dir->root, outer_path, inner_path, &dir->durable_inner[outer * 256 + inner]));
+	/* A link, for it never replaces a file that is there. */
+	if (linkat(dir->tmp, tmp_name(p), dir->root, p->path, 0) < 0)
+		return ERR_UNAVAILABLE;
+	if (sync_directory(dir->root, inner_path) != ERR_OK) {
+		unlinkat(dir->root, p->path, 0);
+		return ERR_UNAVAILABLE;
+	}
+	note_clock(p);
+	put_end(p);
+	return ERR_OK;
+}
+
+void
+dir_put_abort(void *put)
+{
+	put_end(put);
+}

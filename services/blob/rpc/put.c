@@ -1,0 +1,57 @@
+/* Put: one body in chunks, or in one call. */
+#include "services/blob/blob.h"
+
+/* The upload that this chunk belongs to: a new one, or the one that was parked. */
+static enum err
+find_upload(struct rpc *rpc, const BlobPutRequest *req, struct upload **ret_upload)
+{
+	if (req->upload == 0)
+		return req->offset == 0 ? upload_new(rpc->service, ret_upload) : ERR_INVALID;
+	*ret_upload = upload_take(rpc->service, req->upload);
+	/* Expired, or begun at a replica that was replaced: either way the body is to be sent again. */
+	return *ret_upload != NULL ? ERR_OK : ERR_STALE;
+}
+
+static enum err
+finish(struct rpc *rpc, struct upload *up, const BlobPutRequest *req, BlobPutReply *reply)
+{
+	struct blob_ref ref;
+	uint8_t *bytes;
+
+	if (upload_size(up) != req->total) {
+		upload_drop(up);
+		return ERR_INVALID;
+	}
+	TRY(upload_finish(up, blob_store_deadline(rpc), &ref));
+	bytes = arena_alloc(rpc->arena, REF_BYTES);
+	ref_encode(&ref, bytes);
+	reply->blob = (ProtobufCBinaryData){ REF_BYTES, bytes };
+	reply->put_ms = ref.put_ms;
+	return ERR_OK;
+}
+
+enum err
+put_rpc(struct rpc *rpc, const BlobPutRequest *req, BlobPutReply *reply)
+{
+	struct upload *up;
+	enum err err;
+
+	if (rpc->chunk.len > BUS_CHUNK_MAX)
+		return ERR_INVALID;
+	TRY(find_upload(rpc, req, &up));
+	reply->upload = upload_number(up);
+	/* The chunk before, asked for again because its answer was lost. */
+	if (!req->last && req->offset + rpc->chunk.len == upload_size(up) && req->offset != upload_size(up)) {
+		upload_park(up);
+		return ERR_OK;
+	}
+	err = req->offset == upload_size(up) ? upload_add(up, rpc->chunk, blob_store_deadline(rpc)) : ERR_INVALID;
+	if (err != ERR_OK) {
+		upload_drop(up);
+		return err;
+	}
+	if (req->last)
+		return finish(rpc, up, req, reply);
+	upload_park(up);
+	return ERR_OK;
+}
