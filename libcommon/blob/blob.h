@@ -68,9 +68,9 @@ struct blob_reader {
 	struct bus_call call[2];
 	struct arena arena[2];
 	struct bus_future *future;
-	struct str ref;
-	uint64_t at, end;
+	uint64_t at, end, asked;
 	unsigned turn;
+	size_t ref_len;
 	char ref_bytes[BLOB_REF_MAX];
 };
 
