@@ -1,0 +1,2 @@
+$(eval $(call library,services/worker))
+$(eval $(call program,sora-worker,services/worker))

@@ -1,0 +1,145 @@
+/* The worker's life: a thread for each job, woken by its time or by the end. */
+#include "services/worker/service.h"
+
+#include <stdlib.h>
+
+#include "libcommon/core/clock.h"
+#include "libcommon/core/mem.h"
+#include "services/worker/worker.h"
+
+/* The first run comes soon after the start, but not of all workers at once. */
+enum { FIRST_MS = 10 * 1000 };
+
+struct job {
+	const char *name;
+	enum err (*run)(struct job_run *run);
+	int64_t (*every_ms)(const struct config *config);
+};
+
+static int64_t
+sweep_every_ms(const struct config *config)
+{
+	return config->worker_sweep_every;
+}
+
+static int64_t
+purge_every_ms(const struct config *config)
+{
+	return config->worker_purge_every;
+}
+
+static const struct job jobs[] = {
+	{ "sweep", sweep_run, sweep_every_ms },
+	{ "purge", purge_run, purge_every_ms },
+};
+
+enum { JOBS = sizeof(jobs) / sizeof(jobs[0]) };
+
+struct job_thread {
+	struct worker *worker;
+	const struct job *job;
+	pthread_t thread;
+};
+
+struct worker_state {
+	struct worker worker;
+	struct job_thread threads[JOBS];
+	size_t started;
+};
+
+bool
+worker_wait(struct worker *worker, int64_t until_ms)
+{
+	struct timespec until = clock_timespec(until_ms);
+	bool goes_on;
+
+	pthread_mutex_lock(&worker->lock);
+	while (!worker->is_stopping && clock_left_ms(until_ms) > 0)
+		pthread_cond_clockwait(&worker->stop, &worker->lock, CLOCK_MONOTONIC, &until);
+	goes_on = !worker->is_stopping;
+	pthread_mutex_unlock(&worker->lock);
+	return goes_on;
+}
+
+static void
+run_job(struct job_thread *t)
+{
+	struct job_run run = { .worker = t->worker, .log = { .service = "worker", .trace = random_u64() } };
+	int64_t begun_ms = clock_mono_ms();
+	enum err err;
+
+	run.call = (struct bus_call){ .bus = t->worker->bus, .arena = &run.arena, .role = BUS_ROLE_WORKER, .log = run.log };
+	err = t->job->run(&run);
+	if (err == ERR_OK)
+		log_info(&run.log, "worker.job", KV_C("job", t->job->name), KV_INT("elapsed_ms", clock_mono_ms() - begun_ms));
+	else
+		log_warn(&run.log, "worker.job", KV_C("job", t->job->name), KV_ERR(err), KV_STR("detail", run.call.detail));
+	arena_clear(&run.arena);
+}
+
+static void *
+job_main(void *self)
+{
+	struct job_thread *t = self;
+	int64_t every_ms = t->job->every_ms(t->worker->config);
+	int64_t first_ms = every_ms < FIRST_MS ? every_ms : FIRST_MS;
+	int64_t next_ms = clock_mono_ms() + (int64_t)(random_u64() % (uint64_t)(first_ms > 0 ? first_ms : 1));
+
+	while (worker_wait(t->worker, next_ms)) {
+		run_job(t);
+		next_ms = clock_mono_ms() + (every_ms > 0 ? every_ms : 1);
+	}
+	return NULL;
+}
+
+static void
+worker_drain(void *self)
+{
+	struct worker *worker = &((struct worker_state *)self)->worker;
+
+	pthread_mutex_lock(&worker->lock);
+	worker->is_stopping = true;
+	pthread_cond_broadcast(&worker->stop);
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static void
+worker_stop(void *self)
+{
+	struct worker_state *state = self;
+
+	worker_drain(self);
+	for (size_t i = 0; i < state->started; i++)
+		pthread_join(state->threads[i].thread, NULL);
+	pthread_mutex_destroy(&state->worker.lock);
+	pthread_cond_destroy(&state->worker.stop);
+	free(state);
+}
+
+static enum err
+worker_start(const struct service_context *context, void **ret_self)
+{
+	struct worker_state *state = MEM_NEW(struct worker_state);
+
+	state->worker.config = context->config;
+	state->worker.bus = context->bus;
+	pthread_mutex_init(&state->worker.lock, NULL);
+	pthread_cond_init(&state->worker.stop, NULL);
+	for (size_t i = 0; i < JOBS; i++) {
+		state->threads[i] = (struct job_thread){ .worker = &state->worker, .job = &jobs[i] };
+		if (pthread_create(&state->threads[i].thread, NULL, job_main, &state->threads[i]) != 0) {
+			worker_stop(state);
+			return ERR_INTERNAL;
+		}
+		state->started++;
+	}
+	*ret_self = state;
+	return ERR_OK;
+}
+
+const struct service worker_service = {
+	.name = "worker",
+	.start = worker_start,
+	.drain = worker_drain,
+	.stop = worker_stop,
+};
