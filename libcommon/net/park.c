@@ -249,10 +249,13 @@ expire(struct net_conn *conn, enum net_end end)
 		return;
 	}
 	conn->end = (uint8_t)end;
-	if (end == NET_END_SLOW)
+	if (end == NET_END_SLOW) {
 		conn->is_broken = true;
-	else if (conn->phase == PHASE_SESSION && conn->server->protocol->bye != NULL)
+	} else if (conn->phase == PHASE_SESSION && conn->server->protocol->bye != NULL) {
 		conn->server->protocol->bye(conn, end);
+		/* Now: the thread that closes the session may be long in coming. */
+		output_send(conn);
+	}
 	conn->phase = PHASE_END;
 }
 
