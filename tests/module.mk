@@ -25,7 +25,8 @@ tests: $(TEST_PROGRAMS)
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)
 FUZZ_MORE-imap = services/imap/parser.c $(wildcard services/imap/parse_*.c services/imap/commands/*.c)
-FUZZ_MORE-lmtp = services/lmtp/parser.c services/lmtp/data.c
+FUZZ_MORE-lmtp = services/lmtp/parser.c services/lmtp/data.c services/lmtp/trace.c
+FUZZ_MORE-proxy = libcommon/net/proxy.c
 FUZZ_MORE-frame = $(wildcard services/blob/frame/*.c)
 $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c | $(GENERATED)
 	@mkdir -p $(@D) && echo "fuzz $@"
@@ -34,8 +35,16 @@ $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c | $(GENERATED)
 
 fuzz: $(FUZZERS)
 
+# Every tests/bench/bench_X.c is a program that measures or stresses: $(BUILD)/bench/X.
+BENCHES := $(patsubst tests/bench/bench_%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/bench_%.o $$(TEST_LIBRARIES)
+	@mkdir -p $(@D) && echo "link $@"
+	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBRARIES) -Wl,--end-group $(PKG_LIBS)
+
+bench: $(BENCHES)
+
 # Everything, under sanitizers, on real PostgreSQL and S3. TESTS selects: names of suites, or "all".
 test:
 	@tests/run "$(TESTS)"
 
-.PHONY: tests fuzz
+.PHONY: tests fuzz bench

@@ -1,12 +1,13 @@
 /*
- * Command lines and DATA. Properties: a line never uses more than there is; what DATA gives out, stuffed with dots again, is what came in,
- * whatever the pieces it came in; and where it came in is no matter.
+ * Command lines, DATA and trace fields. Properties: a line never uses more than there is; what DATA gives out, stuffed with dots again, is what came in,
+ * whatever the pieces it came in; a header's trace fields are the same in pieces and whole.
  */
 #include <stdlib.h>
 
 #include "libcommon/core/buffer.h"
 #include "services/lmtp/data.h"
 #include "services/lmtp/parser.h"
+#include "services/lmtp/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -86,6 +87,31 @@ send_and_receive(struct str mail, size_t step)
 	buffer_clear(&received);
 }
 
+static struct lmtp_trace *
+scan(struct str header, size_t step, struct arena *arena)
+{
+	struct lmtp_trace *trace = ARENA_NEW(arena, struct lmtp_trace);
+
+	trace->arena = arena;
+	for (size_t at = 0; at < header.len; at += step)
+		lmtp_trace_feed(trace, str_sub(header, at, step));
+	lmtp_trace_finish(trace);
+	return trace;
+}
+
+static void
+scan_trace(struct str header, size_t step)
+{
+	struct arena arena = { 0 };
+	struct lmtp_trace *whole = scan(header, header.len + 1, &arena), *pieces = scan(header, step, &arena);
+
+	check(whole->received_count == pieces->received_count && whole->has_id == pieces->has_id);
+	check(whole->delivered_to_count == pieces->delivered_to_count);
+	for (size_t i = 0; i < whole->delivered_to_count; i++)
+		check(str_equal(whole->delivered_to[i], pieces->delivered_to[i]));
+	arena_clear(&arena);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
@@ -98,6 +124,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	check(decode(in, len + 1, &whole, &is_end) == decode(in, step, &pieces, &is_end_too));
 	check(is_end == is_end_too && str_equal(buffer_str(&whole), buffer_str(&pieces)));
 	send_and_receive(in, step);
+	scan_trace(in, step);
 	buffer_clear(&whole);
 	buffer_clear(&pieces);
 	return 0;
