@@ -1,0 +1,12 @@
+/* The patterns of LIST and LSUB: "*" is anything, "%" is anything but the separator.                    RFC 3501 s. 6.3.8 */
+#ifndef SORA_IMAP_PATTERN_H
+#define SORA_IMAP_PATTERN_H
+
+#include "libcommon/core/str.h"
+
+enum { IMAP_SEPARATOR = '/' };
+
+/* Does the name match all of the pattern? INBOX as the first level is matched in any case. Both are UTF-8. */
+bool imap_pattern_matches(struct str pattern, struct str name);
+
+#endif

@@ -1,0 +1,13 @@
+/* The items of STATUS: rows, here and in extensions. */
+#ifndef SORA_IMAP_STATUS_H
+#define SORA_IMAP_STATUS_H
+
+#include "proto/metadata.pb-c.h"
+#include "services/imap/command.h"
+
+struct imap_status_row {
+	const char *name;
+	enum err (*get)(struct imap_command *cmd, const MetadataState *state, uint64_t *ret);
+};
+
+#endif

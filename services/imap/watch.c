@@ -1,0 +1,497 @@
+/* The long polls, and who wants to hear what. */
+#include "services/imap/watch.h"
+
+#include <pthread.h>
+
+#include "libcommon/core/clock.h"
+#include "libcommon/core/mem.h"
+#include "proto/metadata.client.h"
+#include "services/imap/views.h"
+
+enum {
+	REPLICAS_MAX = 64,
+	POLL_MS = 6000,          /* a stopped replica is noticed after this */
+	REGISTER_MS = 2000,      /* the longest that a SELECT waits for a replica to note its interest */
+	LOOK_MS = 1000,          /* how often the list of replicas is read */
+	RECHECK_MS = 3000,       /* views ask by themselves so often while a replica is silent */
+	KEEP_INTEREST_MS = 60000, /* accounts stay registered for so long after their last mailbox was left */
+	BUCKETS = 1024,
+};
+
+struct interest {
+	struct interest *next;
+	uint64_t account;
+	unsigned users;
+	bool is_acknowledged, is_leaving;
+	int64_t unused_since_ms;
+};
+
+struct replica {
+	struct imap_watch *watch;
+	struct replica *next;
+	pthread_t thread;
+	uint64_t id, watcher;
+	/* Under the watch's lock: */
+	uint64_t incarnation, after;
+	bool is_listed;  /* the bus still knows it */
+	bool is_hearing; /* it has every interest, and its last poll was answered */
+	bool is_done;    /* its thread has ended */
+	unsigned users;  /* who holds a pointer to it outside of the lock */
+};
+
+struct imap_watch {
+	struct bus *bus;
+	struct imap_views *views;
+	pthread_t manager;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool is_stopping;
+	struct replica *replicas;
+	struct interest *interests[BUCKETS];
+	struct log log;
+};
+
+/* ---- one call */
+
+static enum err
+call_watch(struct replica *r, MetadataWatchRequest *request, int64_t timeout_ms, struct arena *arena, MetadataWatchReply **ret_reply)
+{
+	struct bus_call call = {
+		.bus = r->watch->bus,
+		.arena = arena,
+		.role = BUS_ROLE_IMAP,
+		.log = r->watch->log,
+		.deadline_ms = clock_mono_ms() + timeout_ms,
+		.is_pinned = true,
+		.replica = r->id,
+	};
+
+	request->watcher = r->watcher;
+	pthread_mutex_lock(&r->watch->lock);
+	request->incarnation = r->incarnation;
+	request->after = r->after;
+	pthread_mutex_unlock(&r->watch->lock);
+	return metadata_watch(&call, request, ret_reply);
+}
+
+/* ---- interests; under the lock */
+
+static struct interest **
+find(struct imap_watch *watch, uint64_t account)
+{
+	struct interest **at = &watch->interests[(account ^ account >> 17) % BUCKETS];
+
+	while (*at && (*at)->account != account)
+		at = &(*at)->next;
+	return at;
+}
+
+/* Every account of interest, in `arena`. */
+static uint64_t *
+all_accounts(struct imap_watch *watch, struct arena *arena, size_t *ret_count)
+{
+	size_t count = 0;
+	uint64_t *accounts;
+
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct interest *in = watch->interests[i]; in; in = in->next)
+			count++;
+	accounts = ARENA_ARRAY(arena, uint64_t, count + 1);
+	count = 0;
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct interest *in = watch->interests[i]; in; in = in->next)
+			accounts[count++] = in->account;
+	*ret_count = count;
+	return accounts;
+}
+
+/* The replicas that hear now, held: their threads see to the others. Returns how many. */
+static size_t
+hold_hearing(struct imap_watch *watch, struct replica **ret)
+{
+	size_t count = 0;
+
+	for (struct replica *r = watch->replicas; r && count < REPLICAS_MAX; r = r->next) {
+		if (!r->is_hearing)
+			continue;
+		r->users++;
+		ret[count++] = r;
+	}
+	return count;
+}
+
+static void
+release(struct replica **replicas, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		replicas[i]->users--;
+}
+
+/* ---- a replica's thread */
+
+static void
+set_hearing(struct replica *r, bool is_hearing)
+{
+	bool was;
+
+	pthread_mutex_lock(&r->watch->lock);
+	was = r->is_hearing;
+	r->is_hearing = is_hearing;
+	pthread_mutex_unlock(&r->watch->lock);
+	if (was == is_hearing)
+		return;
+	log_info(&r->watch->log, is_hearing ? "imap.watch.hears" : "imap.watch.lost", KV_INT("replica", r->id));
+	/* Between the last event and now there may have been others. */
+	imap_views_missed(r->watch->views);
+}
+
+/* Take the answer's events, then its place. An answer from another life of the replica begins anew. */
+static bool
+take_reply(struct replica *r, const MetadataWatchReply *reply)
+{
+	bool is_same;
+
+	for (size_t i = 0; i < reply->n_event; i++)
+		imap_views_event(r->watch->views, reply->event[i]);
+	pthread_mutex_lock(&r->watch->lock);
+	is_same = r->incarnation == reply->incarnation && !reply->lost;
+	r->incarnation = reply->incarnation;
+	if (!is_same || reply->last > r->after)
+		r->after = reply->last;
+	pthread_mutex_unlock(&r->watch->lock);
+	return is_same;
+}
+
+/* Tell the replica all that is of interest; it then hears. */
+static enum err
+register_all(struct replica *r, struct arena *arena)
+{
+	MetadataWatchRequest request = METADATA_WATCH_REQUEST__INIT;
+	MetadataWatchReply *reply;
+
+	pthread_mutex_lock(&r->watch->lock);
+	r->incarnation = r->after = 0;
+	/* From here on imap_watch_add tells this replica too. */
+	r->is_hearing = true;
+	request.add = all_accounts(r->watch, arena, &request.n_add);
+	pthread_mutex_unlock(&r->watch->lock);
+	TRY(call_watch(r, &request, REGISTER_MS, arena, &reply));
+	take_reply(r, reply);
+	log_info(&r->watch->log, "imap.watch.hears", KV_INT("replica", r->id), KV_INT("accounts", request.n_add));
+	imap_views_missed(r->watch->views);
+	return ERR_OK;
+}
+
+static enum err
+poll_once(struct replica *r, struct arena *arena)
+{
+	MetadataWatchRequest request = METADATA_WATCH_REQUEST__INIT;
+	MetadataWatchReply *reply;
+
+	request.wait = true;
+	TRY(call_watch(r, &request, POLL_MS, arena, &reply));
+	return take_reply(r, reply) ? ERR_OK : ERR_LOST;
+}
+
+static bool
+is_wanted(struct replica *r, bool *ret_is_hearing)
+{
+	bool is_wanted;
+
+	pthread_mutex_lock(&r->watch->lock);
+	is_wanted = r->is_listed && !r->watch->is_stopping;
+	*ret_is_hearing = r->is_hearing;
+	pthread_mutex_unlock(&r->watch->lock);
+	return is_wanted;
+}
+
+/* Wait a little before the next try, unless the end comes. */
+static void
+pause_ms(struct imap_watch *watch, int64_t ms)
+{
+	struct timespec until = clock_timespec(clock_mono_ms() + ms);
+
+	pthread_mutex_lock(&watch->lock);
+	while (!watch->is_stopping && pthread_cond_clockwait(&watch->changed, &watch->lock, CLOCK_MONOTONIC, &until) == 0)
+		;
+	pthread_mutex_unlock(&watch->lock);
+}
+
+static void *
+replica_run(void *arg)
+{
+	struct replica *r = arg;
+	struct arena arena = { 0 };
+	bool is_hearing;
+
+	while (is_wanted(r, &is_hearing)) {
+		enum err err = register_all(r, &arena);
+
+		arena_reset(&arena);
+		/* A session that could not tell it of its interest takes is_hearing away. */
+		while (err == ERR_OK && is_wanted(r, &is_hearing) && is_hearing) {
+			err = poll_once(r, &arena);
+			arena_reset(&arena);
+		}
+		set_hearing(r, false);
+		if (err != ERR_LOST)
+			pause_ms(r->watch, 100 + (int64_t)(random_u64() % 200));
+	}
+	arena_clear(&arena);
+	pthread_mutex_lock(&r->watch->lock);
+	r->is_done = true;
+	pthread_mutex_unlock(&r->watch->lock);
+	return NULL;
+}
+
+/* ---- the manager: which replicas there are, and interests that nobody has any more */
+
+static void
+start_replica(struct imap_watch *watch, uint64_t id)
+{
+	struct replica *r = MEM_NEW(struct replica);
+
+	r->watch = watch;
+	r->id = id;
+	r->watcher = random_u64();
+	r->is_listed = true;
+	if (pthread_create(&r->thread, NULL, replica_run, r) != 0) {
+		free(r);
+		return;
+	}
+	r->next = watch->replicas;
+	watch->replicas = r;
+}
+
+/* Threads that have ended are joined; under the lock, which they no longer take. */
+static void
+reap(struct imap_watch *watch)
+{
+	for (struct replica **at = &watch->replicas; *at;) {
+		struct replica *r = *at;
+
+		if (!r->is_done || r->users > 0) {
+			at = &r->next;
+			continue;
+		}
+		pthread_join(r->thread, NULL);
+		*at = r->next;
+		free(r);
+	}
+}
+
+/* Returns whether all replicas hear. */
+static bool
+look(struct imap_watch *watch)
+{
+	uint64_t ids[REPLICAS_MAX];
+	size_t count = bus_replicas(watch->bus, "metadata", ids, REPLICAS_MAX);
+	bool all = count > 0;
+
+	if (count > REPLICAS_MAX)
+		count = REPLICAS_MAX;
+	pthread_mutex_lock(&watch->lock);
+	for (struct replica *r = watch->replicas; r; r = r->next)
+		r->is_listed = false;
+	for (size_t i = 0; i < count; i++) {
+		struct replica *r = watch->replicas;
+
+		while (r && r->id != ids[i])
+			r = r->next;
+		if (r)
+			r->is_listed = true;
+		else
+			start_replica(watch, ids[i]);
+	}
+	reap(watch);
+	for (struct replica *r = watch->replicas; r; r = r->next)
+		all &= r->is_hearing;
+	pthread_mutex_unlock(&watch->lock);
+	return all;
+}
+
+/* Mark what nobody has wanted for a while; the marked ones, in `arena`. */
+static uint64_t *
+collect_unused(struct imap_watch *watch, struct arena *arena, size_t *ret_count)
+{
+	int64_t before = clock_mono_ms() - KEEP_INTEREST_MS;
+	uint64_t *accounts = all_accounts(watch, arena, ret_count);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *ret_count; i++) {
+		struct interest *in = *find(watch, accounts[i]);
+
+		if (in->users > 0 || in->unused_since_ms > before)
+			continue;
+		in->is_leaving = true;
+		accounts[kept++] = accounts[i];
+	}
+	*ret_count = kept;
+	return accounts;
+}
+
+static void
+drop_unused(struct imap_watch *watch)
+{
+	struct replica *replicas[REPLICAS_MAX];
+	struct arena arena = { 0 };
+	MetadataWatchRequest request = METADATA_WATCH_REQUEST__INIT;
+	MetadataWatchReply *reply;
+	size_t n;
+
+	pthread_mutex_lock(&watch->lock);
+	request.remove = collect_unused(watch, &arena, &request.n_remove);
+	n = hold_hearing(watch, replicas);
+	pthread_mutex_unlock(&watch->lock);
+	/* A replica that does not answer keeps telling us what we do not want; no harm. */
+	for (size_t i = 0; i < n && request.n_remove > 0; i++)
+		(void)call_watch(replicas[i], &request, REGISTER_MS, &arena, &reply);
+	pthread_mutex_lock(&watch->lock);
+	release(replicas, n);
+	for (size_t i = 0; i < request.n_remove; i++) {
+		struct interest **at = find(watch, request.remove[i]), *in = *at;
+
+		*at = in->next;
+		free(in);
+	}
+	pthread_cond_broadcast(&watch->changed);
+	pthread_mutex_unlock(&watch->lock);
+	arena_clear(&arena);
+}
+
+static bool
+is_stopping(struct imap_watch *watch)
+{
+	bool is_stopping;
+
+	pthread_mutex_lock(&watch->lock);
+	is_stopping = watch->is_stopping;
+	pthread_mutex_unlock(&watch->lock);
+	return is_stopping;
+}
+
+static void *
+manager_run(void *arg)
+{
+	struct imap_watch *watch = arg;
+	int64_t recheck_at = clock_mono_ms() + RECHECK_MS;
+
+	while (!is_stopping(watch)) {
+		bool all_hear = look(watch);
+
+		if (clock_mono_ms() >= recheck_at) {
+			if (!all_hear)
+				imap_views_missed(watch->views);
+			drop_unused(watch);
+			recheck_at = clock_mono_ms() + RECHECK_MS + (int64_t)(random_u64() % 1000);
+		}
+		pause_ms(watch, LOOK_MS);
+	}
+	return NULL;
+}
+
+struct imap_watch *
+imap_watch_new(struct bus *bus, struct imap_views *views)
+{
+	struct imap_watch *watch = MEM_NEW(struct imap_watch);
+
+	watch->bus = bus;
+	watch->views = views;
+	watch->log.service = "imap";
+	pthread_mutex_init(&watch->lock, NULL);
+	pthread_cond_init(&watch->changed, NULL);
+	if (pthread_create(&watch->manager, NULL, manager_run, watch) != 0)
+		abort();
+	return watch;
+}
+
+void
+imap_watch_free(struct imap_watch *watch)
+{
+	if (!watch)
+		return;
+	pthread_mutex_lock(&watch->lock);
+	watch->is_stopping = true;
+	pthread_cond_broadcast(&watch->changed);
+	pthread_mutex_unlock(&watch->lock);
+	pthread_join(watch->manager, NULL);
+	for (struct replica *r = watch->replicas, *next; r; r = next) {
+		next = r->next;
+		pthread_join(r->thread, NULL);
+		free(r);
+	}
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct interest *in = watch->interests[i], *next; in; in = next) {
+			next = in->next;
+			free(in);
+		}
+	}
+	pthread_mutex_destroy(&watch->lock);
+	pthread_cond_destroy(&watch->changed);
+	free(watch);
+}
+
+/* ---- for sessions */
+
+/* The account's interest with one user more; *ret_is_new: nobody has told the replicas. Waits while another does, or while it is being dropped. */
+static struct interest *
+take_interest(struct imap_watch *watch, uint64_t account, bool *ret_is_new)
+{
+	struct interest *in;
+
+	while ((in = *find(watch, account)) && in->is_leaving)
+		pthread_cond_wait(&watch->changed, &watch->lock);
+	*ret_is_new = !in;
+	if (!in) {
+		in = MEM_NEW(struct interest);
+		in->account = account;
+		*find(watch, account) = in;
+	}
+	in->users++;
+	while (!*ret_is_new && !in->is_acknowledged)
+		pthread_cond_wait(&watch->changed, &watch->lock);
+	return in;
+}
+
+void
+imap_watch_add(struct imap_watch *watch, uint64_t account)
+{
+	struct replica *replicas[REPLICAS_MAX];
+	MetadataWatchRequest request = METADATA_WATCH_REQUEST__INIT;
+	MetadataWatchReply *reply;
+	struct arena arena = { 0 };
+	struct interest *in;
+	size_t n;
+	bool is_new;
+
+	pthread_mutex_lock(&watch->lock);
+	in = take_interest(watch, account, &is_new);
+	n = is_new ? hold_hearing(watch, replicas) : 0;
+	pthread_mutex_unlock(&watch->lock);
+	if (!is_new)
+		return;
+	request.n_add = 1;
+	request.add = &account;
+	/* One that does not answer now is registered anew by its thread, and then every view asks. */
+	for (size_t i = 0; i < n; i++)
+		if (call_watch(replicas[i], &request, REGISTER_MS, &arena, &reply) != ERR_OK)
+			set_hearing(replicas[i], false);
+	arena_clear(&arena);
+	pthread_mutex_lock(&watch->lock);
+	release(replicas, n);
+	in->is_acknowledged = true;
+	pthread_cond_broadcast(&watch->changed);
+	pthread_mutex_unlock(&watch->lock);
+}
+
+void
+imap_watch_remove(struct imap_watch *watch, uint64_t account)
+{
+	struct interest *in;
+
+	pthread_mutex_lock(&watch->lock);
+	in = *find(watch, account);
+	if (in && --in->users == 0)
+		in->unused_since_ms = clock_mono_ms();
+	pthread_mutex_unlock(&watch->lock);
+}
