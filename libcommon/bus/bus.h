@@ -41,7 +41,10 @@ const char *bus_role_name(enum bus_role role);
  * `config` must outlive it.
  */
 struct bus *bus_new(const struct config *config);
-/* Closes every socket; calls in flight end with ERR_CLOSED. Nothing may be called afterwards. */
+/*
+ * Closes every socket; calls in flight end with ERR_CLOSED, handlers that run are waited for. Services have finished what they deferred
+ * before. Nothing may be called afterwards.
+ */
 void bus_free(struct bus *bus);
 
 /* ---- calling */
@@ -80,22 +83,29 @@ struct bus_method {
  * the method has no key and changes nothing twice, or the same key goes along) was lost in the middle; until the deadline.
  *
  * ERR_OK            *ret_reply is set, in call->arena
- * ERR_UNAVAILABLE   no replica could be reached
- * ERR_DEADLINE      not answered in time: perhaps done
- * others            what the service answered; call->detail may say more
+ * ERR_UNAVAILABLE      no replica could be reached (within 2 s), or each says that what it needs is not there
+ * ERR_DEADLINE         not answered in time: perhaps done
+ * ERR_UNKNOWN_OUTCOME  a method with a key was lost in the middle, and no replica is left to ask: perhaps done
+ * ERR_GOING_AWAY       only of a pinned call: its replica is shutting down
+ * ERR_TOO_BIG          the request or the chunk is over its limit; nothing was sent
+ * ERR_CLOSED           the bus is being freed
+ * others               what the service answered; call->detail may say more
  */
 enum err bus_call_method(struct bus_call *call, const struct bus_method *method, const ProtobufCMessage *request,
     struct str chunk, ProtobufCMessage **ret_reply, struct str *ret_chunk);
 
-/* The same in two steps, so that calls overlap. The future must be waited for, once; `request` may go after the start. */
+/*
+ * The same in two steps, so that calls overlap. The future must be waited for, once; `request` and `chunk` may go after the start, `call`,
+ * its token and its arena stay until the wait.
+ */
 struct bus_future;
 struct bus_future *bus_call_start(struct bus_call *call, const struct bus_method *method, const ProtobufCMessage *request,
     struct str chunk);
 enum err bus_future_wait(struct bus_future *future, ProtobufCMessage **ret_reply, struct str *ret_chunk);
 
 /*
- * The replicas of a service that are known now, as numbers for bus_call.replica. Returns how many there are; at most `max` are
- * written. For Watch, which talks to each.
+ * The replicas of a service that are connected now, as numbers for bus_call.replica. Returns how many there are; at most `max` are
+ * written. For Watch, which talks to each. The very first look at a service may take up to 2 s.
  */
 size_t bus_replicas(struct bus *bus, const char *service, uint64_t *ret, size_t max);
 
@@ -119,15 +129,16 @@ struct rpc {
 };
 
 /*
- * A handler that returns after this will answer later: rpc_finish, exactly once, from any thread. Until then `rpc`, its request and its
+ * Called by a handler, which will answer later: rpc_finish, exactly once, from any thread. Until then `rpc`, its request and its
  * arena stay. The handler's return value is then ignored.
  */
 void rpc_defer(struct rpc *rpc);
 void rpc_finish(struct rpc *rpc, enum err err);
 
+/* 0 is a usual number: 8 threads, 1024 waiting, 2048 in flight. */
 struct bus_limits {
-	size_t threads;  /* that run handlers */
-	size_t queue;    /* calls waiting for a thread; past that ERR_BUSY */
+	size_t threads;   /* that run handlers */
+	size_t queue;     /* calls waiting for a thread; past that ERR_BUSY */
 	size_t in_flight; /* calls received and not answered, deferred ones included */
 };
 
@@ -146,7 +157,10 @@ struct bus_handler {
 enum err bus_serve(struct bus *bus, const char *service, const struct str *listen, size_t listen_count,
     const struct bus_handler *handlers, size_t count, void *self, const struct bus_limits *limits);
 
-/* From now on answer GOING_AWAY to new calls; those under way are finished. */
+/*
+ * From now on answer GOING_AWAY to new calls by ipc and tcp; those under way are finished. Calls over inproc are this process's own, which
+ * has no other replica to go to: they are still served.
+ */
 void bus_drain(struct bus *bus);
 /* Wait until nothing is under way, or the deadline (monotonic). */
 void bus_quiesce(struct bus *bus, int64_t deadline_ms);

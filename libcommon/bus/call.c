@@ -1,4 +1,5 @@
 /* Making a call: whom to ask, how long, and what to do when that one does not answer. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "libcommon/bus/internal.h"

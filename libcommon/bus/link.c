@@ -5,6 +5,7 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #include "libcommon/bus/bus.h"
 #include "libcommon/bus/sockets.h"
@@ -22,11 +23,13 @@ struct bus_lane {
 	nng_ctx ctx;
 	nng_aio *aio;
 	enum lane_state state;
+	bool is_closed; /* the link was closed before nng was asked */
 	int64_t deadline_ms;
 };
 
 struct bus_link {
 	nng_socket socket;
+	struct bus_gate gate;
 	_Atomic uint32_t pipe; /* nng's number of the connection; 0: none */
 	_Atomic unsigned generation;
 	void (*changed)(void *arg);
@@ -91,7 +94,7 @@ bus_link_open(const char *url, void (*changed)(void *arg), void *arg, struct bus
 void
 bus_link_close(struct bus_link *link)
 {
-	nng_close(link->socket);
+	bus_gate_close(&link->gate, link->socket);
 }
 
 void
@@ -144,7 +147,12 @@ lane_advance(void *arg)
 	}
 	lane->state = LANE_RECEIVING;
 	nng_aio_set_timeout(lane->aio, time_left(lane, INT32_MAX));
-	nng_ctx_recv(lane->ctx, lane->aio);
+	if (bus_gate_enter(&lane->link->gate)) {
+		nng_ctx_recv(lane->ctx, lane->aio);
+		bus_gate_leave(&lane->link->gate);
+	} else {
+		lane->is_closed = true;
+	}
 }
 
 static struct bus_lane *
@@ -155,9 +163,6 @@ lane_new(struct bus_link *link)
 	lane->link = link;
 	if (nng_aio_alloc(&lane->aio, lane_advance, lane) != 0)
 		abort();
-	/* A closed socket gives no context; then sending says so. */
-	if (nng_ctx_open(&lane->ctx, link->socket) != 0)
-		lane->ctx = (nng_ctx)NNG_CTX_INITIALIZER;
 	return lane;
 }
 
@@ -181,9 +186,15 @@ bus_lane_begin(struct bus_link *link, const ProtobufCMessage *header, const stru
 
 	lane->deadline_ms = deadline_ms;
 	lane->state = LANE_SENDING;
+	lane->is_closed = !bus_gate_enter(&link->gate);
+	if (lane->is_closed)
+		return lane;
+	if (nng_ctx_id(lane->ctx) < 0 && nng_ctx_open(&lane->ctx, link->socket) != 0)
+		abort();
 	nng_aio_set_msg(lane->aio, bus_message_new(header, body));
 	nng_aio_set_timeout(lane->aio, time_left(lane, SEND_TIME_MS));
 	nng_ctx_send(lane->ctx, lane->aio);
+	bus_gate_leave(&link->gate);
 	return lane;
 }
 
@@ -193,6 +204,8 @@ bus_lane_wait(struct bus_lane *lane, struct str *ret_bytes)
 	nng_msg *msg;
 
 	nng_aio_wait(lane->aio);
+	if (lane->is_closed)
+		return ERR_CLOSED;
 	switch (nng_aio_result(lane->aio)) {
 	case 0:
 		msg = nng_aio_get_msg(lane->aio);

@@ -1,7 +1,6 @@
 /* Answering calls: the socket, its slots, the queue, and the threads that run handlers. */
 #include "libcommon/bus/server.h"
 
-#include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdlib.h>
 
@@ -19,19 +18,16 @@ enum {
 	IPC_MODE = 0600,
 };
 
-static nng_socket
-socket_of(const struct bus_server *server)
-{
-	return (nng_socket){ server->socket };
-}
-
 static void
 receive(struct bus_slot *slot)
 {
 	slot->state = BUS_SLOT_RECEIVING;
 	slot->rpc = (struct rpc){ .service = slot->server->self, .arena = &slot->arena, .log = slot->server->log };
 	nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
-	nng_ctx_recv(slot->ctx, slot->aio);
+	if (bus_gate_enter(&slot->server->gate)) {
+		nng_ctx_recv(slot->ctx, slot->aio);
+		bus_gate_leave(&slot->server->gate);
+	}
 }
 
 /* Calls over inproc come from this very process, which has no other replica to go to: they are served to the end. */
@@ -161,7 +157,7 @@ open_slots(struct bus_server *server)
 
 	if (nng_rep0_open(&s) != 0 || nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, BUS_WIRE_MAX) != 0)
 		abort();
-	server->socket = s.id;
+	server->socket = s;
 	server->slot_count = server->limits.in_flight + SPARE_SLOTS;
 	server->slots = mem_calloc(server->slot_count, sizeof(*server->slots));
 	for (size_t i = 0; i < server->slot_count; i++) {
@@ -202,7 +198,7 @@ static int
 start_listener(struct bus_server *server, const char *url)
 {
 	nng_listener listener;
-	int failed = nng_listener_create(&listener, socket_of(server), url);
+	int failed = nng_listener_create(&listener, server->socket, url);
 
 	if (failed != 0)
 		return failed;
@@ -257,7 +253,7 @@ bus_server_quiesce(struct bus_server *server, int64_t deadline_ms)
 void
 bus_server_free(struct bus_server *server)
 {
-	nng_close(socket_of(server));
+	bus_gate_close(&server->gate, server->socket);
 	pthread_mutex_lock(&server->lock);
 	server->is_closed = true;
 	pthread_cond_broadcast(&server->work);

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#include "libcommon/bus/bus.h"
+#include "libcommon/bus/sockets.h"
 
 struct bus_slot;
 
@@ -18,7 +18,8 @@ struct bus_server {
 	size_t handler_count;
 	void *self;
 	struct bus_limits limits;
-	uint32_t socket; /* nng's number of it */
+	nng_socket socket;
+	struct bus_gate gate;
 	struct bus_slot *slots;
 	size_t slot_count;
 	pthread_t *threads;

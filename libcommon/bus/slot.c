@@ -196,8 +196,13 @@ bus_slot_answer(struct bus_slot *slot, enum err err)
 	nng_msg_free(slot->msg);
 	slot->msg = NULL;
 	arena_clear(&slot->arena);
+	if (!bus_gate_enter(&slot->server->gate)) {
+		nng_msg_free(reply);
+		return;
+	}
 	slot->state = BUS_SLOT_SENDING;
 	nng_aio_set_msg(slot->aio, reply);
 	nng_aio_set_timeout(slot->aio, SEND_TIME_MS);
 	nng_ctx_send(slot->ctx, slot->aio);
+	bus_gate_leave(&slot->server->gate);
 }

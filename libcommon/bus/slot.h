@@ -2,8 +2,6 @@
 #ifndef SORA_BUS_SLOT_H
 #define SORA_BUS_SLOT_H
 
-#include <nng/nng.h>
-
 #include "libcommon/bus/codec.h"
 #include "libcommon/bus/server.h"
 #include "proto/bus.pb-c.h"

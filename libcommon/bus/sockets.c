@@ -1,18 +1,46 @@
-/* URLs and addresses. */
+/* What both ends of a socket share: its gate, its messages, URLs and addresses. */
 #include "libcommon/bus/sockets.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { ADDRESSES_MAX = 256 };
+enum { ADDRESSES_MAX = 256, GATE_POLL_US = 50 };
 
 struct tcp_url {
 	char *host; /* "" for all addresses */
 	char *port;
 };
+
+bool
+bus_gate_enter(struct bus_gate *gate)
+{
+	atomic_fetch_add(&gate->inside, 1);
+	if (!atomic_load(&gate->is_closed))
+		return true;
+	atomic_fetch_sub(&gate->inside, 1);
+	return false;
+}
+
+void
+bus_gate_leave(struct bus_gate *gate)
+{
+	atomic_fetch_sub(&gate->inside, 1);
+}
+
+void
+bus_gate_close(struct bus_gate *gate, nng_socket socket)
+{
+	atomic_store(&gate->is_closed, true);
+	/* Nobody stays inside for longer than it takes to hand nng a message. */
+	while (atomic_load(&gate->inside) > 0)
+		usleep(GATE_POLL_US);
+	nng_close(socket);
+}
 
 nng_msg *
 bus_message_new(const ProtobufCMessage *header, const struct bus_body *body)

@@ -10,6 +10,20 @@
 /* The greatest message that a socket takes; a peer that sends more is disconnected. */
 enum { BUS_WIRE_MAX = BUS_HEADER_MAX + BUS_MESSAGE_MAX + BUS_CHUNK_MAX + 64 };
 
+/*
+ * What is done with a socket's contexts, against its close: in nng 1.10.1 a context that is in use while its socket is closed is
+ * destroyed after the socket. So nothing enters once the gate is closed, and closing it waits until everyone has left.
+ */
+struct bus_gate {
+	_Atomic int inside;
+	_Atomic bool is_closed;
+};
+/* False: it is closed. */
+bool bus_gate_enter(struct bus_gate *gate);
+void bus_gate_leave(struct bus_gate *gate);
+/* Close the gate, then the socket. */
+void bus_gate_close(struct bus_gate *gate, nng_socket socket);
+
 /* A message for nng, which will own it. */
 nng_msg *bus_message_new(const ProtobufCMessage *header, const struct bus_body *body);
 
