@@ -91,6 +91,10 @@ static const struct {
 	{ STR("SlowDown"), ERR_BUSY },
 	{ STR("InternalError"), ERR_UNAVAILABLE },
 	{ STR("InvalidRange"), ERR_CORRUPT },
+	/* Damaged on the way there: the same bytes again. */
+	{ STR("BadDigest"), ERR_UNAVAILABLE },
+	{ STR("IncompleteBody"), ERR_UNAVAILABLE },
+	{ STR("XAmzContentSHA256Mismatch"), ERR_UNAVAILABLE },
 };
 
 static enum err

@@ -1,0 +1,43 @@
+/* A proxy in front of a real S3 that lies, cuts and stalls as it is told to. One request a connection. */
+#ifndef SORA_TESTS_BLOB_LIAR_H
+#define SORA_TESTS_BLOB_LIAR_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum lie {
+	LIE_NONE,
+	LIE_BUSY,        /* 503 SlowDown, the request is not passed on */
+	LIE_ERROR,       /* 500 InternalError, likewise */
+	LIE_THROTTLED,   /* 429, likewise */
+	LIE_CUT_BEFORE,  /* the connection ends before the store sees the request */
+	LIE_CUT_AFTER,   /* the store did it, the answer is lost */
+	LIE_CUT_MIDDLE,  /* half of the answer's body comes */
+	LIE_LONGER,      /* Content-Length says more than there is */
+	LIE_SHORTER,     /* the body lacks its last bytes, and Content-Length agrees */
+	LIE_FLIP_UP,     /* a byte of the request's body is changed */
+	LIE_FLIP_DOWN,   /* a byte of the answer's body is changed */
+	LIE_SILENT,      /* no answer */
+	LIE_DATE,        /* the store's clock is an hour ahead */
+	LIE_OK_ERROR,    /* 200, with an error in the body */
+};
+
+struct liar {
+	int listener;
+	uint16_t port, store_port;
+	pthread_t thread;
+	atomic_bool is_ending;
+	atomic_int lie;
+	char method[8];      /* to whose requests it lies */
+	atomic_int skip;     /* so many are let through first */
+	atomic_int times;    /* and so many are lied to */
+	atomic_int lied;
+};
+
+/* Listen on a port of the kernel's choice; the store is at 127.0.0.1:`store_port`. */
+void liar_start(struct liar *liar, uint16_t store_port);
+void liar_tell(struct liar *liar, enum lie lie, const char *method, int skip, int times);
+void liar_stop(struct liar *liar);
+
+#endif

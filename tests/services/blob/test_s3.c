@@ -1,0 +1,256 @@
+/* A store that is busy, slow, cut off, or wrong: what passes is tried again, and what is not stored is never said to be. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/services/blob/liar.h"
+#include "tests/services/blob/stores.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024, ALWAYS = 1000000 };
+
+struct scene {
+	struct liar liar;
+	struct config *config;
+	struct blob *blob;
+};
+
+static void
+scene_begin(struct scene *scene)
+{
+	struct str s3 = str_c(getenv("SORA_TEST_S3"));
+	char endpoint[64];
+	uint32_t port = 0;
+
+	cr_assert(str_to_u32(str_sub(s3, str_rindex(s3, ':') + 1, SIZE_MAX), &port), "SORA_TEST_S3 is not http://127.0.0.1:PORT");
+	liar_start(&scene->liar, (uint16_t)port);
+	snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%u", scene->liar.port);
+	scene->blob = store_open("s3", endpoint, &scene->config);
+	/* The bucket is there from the test's direct opening of it. */
+	cr_assert_eq(scene->blob->ops->create(scene->blob->store, &(struct buffer){ 0 }, soon(10)), ERR_OK);
+}
+
+static void
+scene_end(struct scene *scene)
+{
+	liar_tell(&scene->liar, LIE_NONE, "", 0, 0);
+	store_close(scene->blob, scene->config);
+	liar_stop(&scene->liar);
+}
+
+static size_t
+objects(struct scene *scene)
+{
+	struct store_object found[4];
+	size_t count;
+	bool is_more;
+
+	liar_tell(&scene->liar, LIE_NONE, "", 0, 0);
+	cr_assert_eq(scene->blob->ops->list(scene->blob->store, NULL, 4, found, &count, &is_more, soon(10)), ERR_OK);
+	return count;
+}
+
+static enum err
+put_by(struct scene *scene, struct str body, int64_t deadline_ms, struct blob_ref *ret)
+{
+	struct upload *up;
+	enum err err;
+
+	TRY(upload_new(scene->blob, &up));
+	err = upload_add(up, body, deadline_ms);
+	if (err == ERR_OK)
+		return upload_finish(up, deadline_ms, ret);
+	upload_drop(up);
+	return err;
+}
+
+static enum err
+get_by(struct scene *scene, const struct blob_ref *ref, struct str body, int64_t deadline_ms)
+{
+	struct arena arena = { 0 };
+	struct str got = STR_NONE;
+	enum err err = ERR_OK;
+
+	for (size_t at = 0; at < body.len && err == ERR_OK; at += BUS_CHUNK_MAX) {
+		struct str expected = str_sub(body, at, BUS_CHUNK_MAX);
+
+		arena_reset(&arena);
+		err = body_read(scene->blob, ref, at, expected.len, &arena, deadline_ms, &got);
+		cr_assert(err != ERR_OK || str_equal(got, expected), "wrong bytes at %zu", at);
+	}
+	arena_clear(&arena);
+	return err;
+}
+
+Test(s3, what_passes_while_storing_is_tried_again, .timeout = 120)
+{
+	static const struct { enum lie lie; const char *method; int skip, times; size_t len; } cases[] = {
+		{ LIE_BUSY, "PUT", 0, 2, 1000 }, { LIE_ERROR, "PUT", 0, 1, 1000 }, { LIE_THROTTLED, "PUT", 0, 1, 1000 },
+		{ LIE_CUT_BEFORE, "PUT", 0, 2, 1000 }, { LIE_CUT_AFTER, "PUT", 0, 1, 1000 }, { LIE_FLIP_UP, "PUT", 0, 1, 300 * KIB },
+		{ LIE_BUSY, "POST", 0, 1, 9 * MIB }, { LIE_CUT_AFTER, "POST", 0, 1, 9 * MIB }, { LIE_BUSY, "PUT", 1, 1, 9 * MIB },
+		{ LIE_CUT_AFTER, "PUT", 1, 1, 9 * MIB }, { LIE_FLIP_UP, "PUT", 1, 1, 9 * MIB }, { LIE_CUT_AFTER, "POST", 1, 1, 9 * MIB },
+		{ LIE_CUT_BEFORE, "POST", 1, 1, 9 * MIB },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct scene scene;
+		char *bytes = body_make(cases[i].len, true);
+		struct str body = str_from(bytes, cases[i].len);
+		struct blob_ref ref;
+		enum err err;
+
+		scene_begin(&scene);
+		liar_tell(&scene.liar, cases[i].lie, cases[i].method, cases[i].skip, cases[i].times);
+		err = put_by(&scene, body, soon(20), &ref);
+		cr_assert_eq(err, ERR_OK, "case %zu: %s", i, err_row(err)->name);
+		cr_assert_eq(scene.liar.lied, cases[i].times, "case %zu", i);
+		cr_assert_eq(objects(&scene), 1, "case %zu", i);
+		cr_assert_eq(get_by(&scene, &ref, body, soon(10)), ERR_OK, "case %zu", i);
+		free(bytes);
+		scene_end(&scene);
+	}
+}
+
+Test(s3, what_passes_while_reading_is_tried_again, .timeout = 120)
+{
+	static const struct { enum lie lie; size_t len; int skip; } cases[] = {
+		{ LIE_BUSY, 1000, 0 }, { LIE_ERROR, 1000, 0 }, { LIE_CUT_BEFORE, 1000, 0 }, { LIE_CUT_AFTER, 1000, 0 }, { LIE_CUT_MIDDLE, 1000, 0 },
+		{ LIE_LONGER, 1000, 0 }, { LIE_SHORTER, 1000, 0 }, { LIE_FLIP_DOWN, 1000, 0 },
+		{ LIE_CUT_MIDDLE, MIB, 1 }, { LIE_LONGER, MIB, 1 }, { LIE_SHORTER, MIB, 2 }, { LIE_FLIP_DOWN, MIB, 0 }, { LIE_FLIP_DOWN, MIB, 3 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct scene scene;
+		char *bytes = body_make(cases[i].len, true);
+		struct str body = str_from(bytes, cases[i].len);
+		struct blob_ref ref;
+
+		scene_begin(&scene);
+		cr_assert_eq(put_by(&scene, body, soon(20), &ref), ERR_OK);
+		liar_tell(&scene.liar, cases[i].lie, "GET", cases[i].skip, 1);
+		cr_assert_eq(get_by(&scene, &ref, body, soon(20)), ERR_OK, "case %zu", i);
+		cr_assert_eq(scene.liar.lied, 1, "case %zu", i);
+		free(bytes);
+		scene_end(&scene);
+	}
+}
+
+Test(s3, what_does_not_pass_is_an_error_in_time_and_leaves_nothing, .timeout = 120)
+{
+	static const struct { enum lie lie; const char *method; int skip; size_t len; enum err err; } cases[] = {
+		{ LIE_BUSY, "PUT", 0, 1000, ERR_BUSY }, { LIE_ERROR, "PUT", 0, 1000, ERR_UNAVAILABLE },
+		{ LIE_CUT_BEFORE, "PUT", 0, 1000, ERR_UNAVAILABLE }, { LIE_SILENT, "PUT", 0, 1000, ERR_DEADLINE },
+		{ LIE_FLIP_UP, "PUT", 0, 1000, ERR_UNAVAILABLE }, { LIE_BUSY, "POST", 0, 9 * MIB, ERR_BUSY },
+		{ LIE_BUSY, "PUT", 1, 9 * MIB, ERR_BUSY }, { LIE_BUSY, "POST", 1, 9 * MIB, ERR_BUSY },
+		{ LIE_OK_ERROR, "POST", 1, 9 * MIB, ERR_UNAVAILABLE },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct scene scene;
+		char *bytes = body_make(cases[i].len, true);
+		int64_t begun_ms = soon(0);
+		struct blob_ref ref;
+		enum err err;
+
+		scene_begin(&scene);
+		liar_tell(&scene.liar, cases[i].lie, cases[i].method, cases[i].skip, ALWAYS);
+		err = put_by(&scene, str_from(bytes, cases[i].len), soon(2), &ref);
+		cr_assert_eq(err, cases[i].err, "case %zu: %s", i, err_row(err)->name);
+		cr_assert_lt(soon(0) - begun_ms, 4000, "case %zu", i);
+		cr_assert_eq(objects(&scene), 0, "case %zu", i);
+		free(bytes);
+		scene_end(&scene);
+	}
+}
+
+Test(s3, damage_that_stays_is_corrupt_and_an_outage_is_not, .timeout = 60)
+{
+	static const struct { enum lie lie; enum err err; } cases[] = {
+		{ LIE_SHORTER, ERR_CORRUPT }, { LIE_FLIP_DOWN, ERR_CORRUPT }, { LIE_LONGER, ERR_UNAVAILABLE }, { LIE_CUT_MIDDLE, ERR_UNAVAILABLE },
+		{ LIE_BUSY, ERR_BUSY }, { LIE_SILENT, ERR_DEADLINE },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct scene scene;
+		struct blob_ref ref;
+		enum err err;
+
+		scene_begin(&scene);
+		cr_assert_eq(put_by(&scene, STR("a body that is long enough"), soon(5), &ref), ERR_OK);
+		liar_tell(&scene.liar, cases[i].lie, "GET", 0, ALWAYS);
+		err = get_by(&scene, &ref, STR("a body that is long enough"), soon(2));
+		cr_assert_eq(err, cases[i].err, "case %zu: %s", i, err_row(err)->name);
+		scene_end(&scene);
+	}
+}
+
+Test(s3, a_silent_store_is_left_for_another_try, .timeout = 60)
+{
+	struct scene scene;
+	struct blob_ref ref;
+
+	scene_begin(&scene);
+	liar_tell(&scene.liar, LIE_SILENT, "PUT", 0, 1);
+	cr_assert_eq(put_by(&scene, STR("x"), soon(25), &ref), ERR_OK);
+	cr_assert_eq(objects(&scene), 1);
+	scene_end(&scene);
+}
+
+Test(s3, clocks_too_far_apart_refuse_the_put_and_leave_nothing)
+{
+	struct scene scene;
+	struct blob_ref ref;
+
+	scene_begin(&scene);
+	liar_tell(&scene.liar, LIE_DATE, "PUT", 0, 1);
+	cr_assert_eq(put_by(&scene, STR("x"), soon(5), &ref), ERR_CLOCK);
+	cr_assert_eq(objects(&scene), 0);
+	cr_assert_eq(put_by(&scene, STR("x"), soon(5), &ref), ERR_OK, "the next answer shows the right time");
+	liar_tell(&scene.liar, LIE_DATE, "PUT", 0, 1);
+	cr_assert_eq(scene.blob->ops->create(scene.blob->store, &(struct buffer){ 0 }, soon(5)), ERR_OK);
+	cr_assert_eq(put_by(&scene, STR("x"), soon(5), &ref), ERR_CLOCK, "refused before anything is sent");
+	scene_end(&scene);
+}
+
+Test(s3, parts_that_nobody_finished_are_cleaned, .timeout = 60)
+{
+	struct scene scene;
+	struct uuid id = uuid_v7();
+	char *bytes = body_make(9 * MIB, true);
+	void *put;
+
+	scene_begin(&scene);
+	cr_assert_eq(scene.blob->ops->put_begin(scene.blob->store, &id, &put), ERR_OK);
+	cr_assert_eq(scene.blob->ops->put_write(put, str_from(bytes, 9 * MIB), soon(10)), ERR_OK);
+	cr_assert_eq(scene.blob->ops->clean(scene.blob->store, 3600 * 1000, soon(10)), ERR_OK);
+	cr_assert_eq(scene.blob->ops->put_write(put, str_from(bytes, 8 * MIB), soon(10)), ERR_OK, "a young one goes on");
+	cr_assert_eq(scene.blob->ops->clean(scene.blob->store, -5000, soon(10)), ERR_OK);
+	cr_assert_neq(scene.blob->ops->put_commit(put, soon(2)), ERR_OK, "an old one is gone");
+	scene.blob->ops->put_abort(put);
+	cr_assert_eq(objects(&scene), 0);
+	free(bytes);
+	scene_end(&scene);
+}
+
+Test(s3, all_puts_together_have_a_bounded_memory, .timeout = 60)
+{
+	struct scene scene;
+	char *bytes = body_make(8 * MIB, true);
+	void *puts[20];
+	size_t count = 0;
+	enum err err = ERR_OK;
+
+	scene_begin(&scene);
+	while (err == ERR_OK && count < 20) {
+		struct uuid id = uuid_v7();
+
+		cr_assert_eq(scene.blob->ops->put_begin(scene.blob->store, &id, &puts[count]), ERR_OK);
+		err = scene.blob->ops->put_write(puts[count++], str_from(bytes, 8 * MIB), soon(5));
+	}
+	cr_assert_eq(err, ERR_BUSY);
+	cr_assert_eq(count, 17);
+	while (count > 0)
+		scene.blob->ops->put_abort(puts[--count]);
+	cr_assert_eq(body_put(scene.blob, STR("x"), 1, &(struct blob_ref){ 0 }), ERR_OK, "and it comes back");
+	free(bytes);
+	scene_end(&scene);
+}
