@@ -171,6 +171,7 @@ take_time(struct mail_cursor *cur, int hour, struct parts *t)
 	t->hour = hour;
 	t->second = 0;
 	cur->p++;
+	mail_cur_cfws(cur, NULL);
 	take_digits(cur, &t->minute);
 	mail_cur_cfws(cur, NULL);
 	if (mail_cur_byte(cur, ':')) {

@@ -55,13 +55,12 @@ add_hex_decoded(struct str text, char mark, bool is_underscore_blank, struct buf
 	}
 }
 
+/* `base64` goes on from word to word: some mailers cut it anywhere. */
 static void
-add_word_bytes(const struct encoded_word *word, struct buffer *out)
+add_word_bytes(const struct encoded_word *word, struct mail_decoder *base64, struct buffer *out)
 {
-	struct mail_decoder decoder = { .encoding = MAIL_BASE64 };
-
 	if (word->is_base64)
-		mail_decode(&decoder, word->text, true, out);
+		mail_decode(base64, word->text, false, out);
 	else
 		add_hex_decoded(word->text, '=', true, out);
 }
@@ -110,6 +109,7 @@ static void
 add_words(struct mail_cursor *cur, struct encoded_word first, size_t first_len, struct buffer *out)
 {
 	const char *start = cur->p, *end = cur->p + first_len;
+	struct mail_decoder base64 = { .encoding = MAIL_BASE64 };
 	struct encoded_word word = first;
 	struct buffer bytes = { 0 };
 
@@ -117,7 +117,7 @@ add_words(struct mail_cursor *cur, struct encoded_word first, size_t first_len, 
 		struct mail_cursor next = { end, cur->end };
 		size_t len;
 
-		add_word_bytes(&word, &bytes);
+		add_word_bytes(&word, &base64, &bytes);
 		while (mail_is_blank(mail_cur_peek(&next)))
 			next.p++;
 		len = word_at(&next, &word);
@@ -126,7 +126,7 @@ add_words(struct mail_cursor *cur, struct encoded_word first, size_t first_len, 
 		end = next.p + len;
 	}
 	if (!add_converted(first.charset, buffer_str(&bytes), out))
-		add_clean(str_from(start, (size_t)(end - start)), out);
+		add_converted(STR("us-ascii"), str_from(start, (size_t)(end - start)), out);
 	buffer_clear(&bytes);
 	cur->p = end;
 }
