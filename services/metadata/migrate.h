@@ -1,0 +1,30 @@
+/* The schema: numbered steps (schema/NNNN-*.sql, in the binary), run in order under a lock, each in a transaction of its own. */
+#ifndef SORA_METADATA_MIGRATE_H
+#define SORA_METADATA_MIGRATE_H
+
+#include "libcommon/config/config.h"
+
+/* One file of schema/; made by the build, in the order of their numbers, ended by a row with number 0. */
+struct schema_step {
+	int number;
+	const char *name;
+	const char *sql;
+};
+extern const struct schema_step schema_steps[];
+
+/* Bring the database up to this binary; what is done is logged. Several may try at once: one does it, the others wait. */
+enum err migrate(const struct config *config);
+/* `sora-metadata migrate`. */
+int migrate_verb(const struct config *config, int argc, char **argv);
+/* `sora-metadata new-timeline`: after a restore that keeps PostgreSQL's own timeline (a dump, a snapshot). */
+int new_timeline_verb(const struct config *config, int argc, char **argv);
+
+/*
+ * Is the schema as new as this binary? An empty database is migrated if `may_migrate`. ERR_CONFIG: no, and the log says what to
+ * do. A database that cannot be reached is no failure: it may come later.
+ */
+enum err schema_ready(const struct config *config, bool may_migrate);
+/* For --check: a line for each problem. */
+enum err schema_check(const struct config *config, struct buffer *problems);
+
+#endif

@@ -1,0 +1,135 @@
+/* Opening and closing a connection. */
+#include <errno.h>
+#include <poll.h>
+
+#include "libcommon/core/clock.h"
+#include "libcommon/core/mem.h"
+#include "libcommon/core/metrics.h"
+#include "services/metadata/pg/internal.h"
+
+enum { CONNECT_MS = 5000 };
+
+bool
+pg_wait(struct pg *pg, bool is_write, int64_t deadline_ms)
+{
+	struct pollfd fd = { .fd = PQsocket(pg->conn), .events = POLLIN | (is_write ? POLLOUT : 0) };
+	int64_t left;
+	int n;
+
+	do {
+		left = clock_left_ms(deadline_ms);
+		n = poll(&fd, 1, left > INT_MAX ? INT_MAX : (int)left);
+	} while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+static void
+warned(void *arg, const PGresult *result)
+{
+	struct pg *pg = arg;
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	if (severity && str_equal(str_c(severity), STR("WARNING")))
+		pg->has_warned = true;
+}
+
+/* Tables are small at first and large later, and plans are kept: rule out those that are only good while they are small. */
+static const char *
+session_options(const struct config *config, struct arena *arena)
+{
+	long long timeout = (long long)config->database_timeout;
+
+	return arena_printf(arena, "-c timezone=UTC -c statement_timeout=%lld -c lock_timeout=%lld"
+		" -c idle_in_transaction_session_timeout=%lld -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+		" -c jit=off -c client_min_messages=warning", timeout, timeout, timeout).ptr;
+}
+
+static PGconn *
+connect_start(const struct config *config, struct arena *arena)
+{
+	const char *keywords[] = { "host", "port", "dbname", "user", "password", "sslmode", "application_name",
+		"target_session_attrs", "client_encoding", "keepalives_idle", "keepalives_interval", "keepalives_count",
+		"tcp_user_timeout", "options", NULL };
+	const char *values[] = { arena_cstr(arena, config->database_host),
+		arena_printf(arena, "%lld", (long long)config->database_port).ptr, arena_cstr(arena, config->database_name),
+		arena_cstr(arena, config->database_user), arena_cstr(arena, config->database_password),
+		arena_cstr(arena, config->database_tls), "sora-metadata", "read-write", "UTF8", "10", "5", "3", "15000",
+		session_options(config, arena), NULL };
+
+	return PQconnectStartParams(keywords, values, 0);
+}
+
+static bool
+connect_finish(struct pg *pg, int64_t deadline_ms)
+{
+	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+
+	while (state != PGRES_POLLING_OK) {
+		if (state == PGRES_POLLING_FAILED)
+			return false;
+		if (!pg_wait(pg, state == PGRES_POLLING_WRITING, deadline_ms))
+			return false;
+		state = PQconnectPoll(pg->conn);
+	}
+	return PQsetnonblocking(pg->conn, 1) == 0;
+}
+
+static enum err
+read_timeline(struct pg *pg, int64_t deadline_ms, struct arena *arena, struct str *reterr_text)
+{
+	static const struct pg_statement timeline = { "timeline", "SELECT current_timeline()" };
+	struct pg_args none = { .arena = arena };
+	struct pg_failure failure;
+	struct pg_rows rows;
+	enum err err = pg_run(pg, &timeline, &none, deadline_ms, arena, &rows, &failure);
+
+	if (err != ERR_OK) {
+		*reterr_text = failure.text;
+		return err;
+	}
+	pg->timeline = pg_int(&rows, 0, 0);
+	return ERR_OK;
+}
+
+enum err
+pg_connect(const struct config *config, bool has_schema, int64_t deadline_ms, struct arena *arena, struct pg **ret,
+    struct str *reterr_text)
+{
+	struct pg *pg = MEM_NEW(struct pg);
+	int64_t until = clock_mono_ms() + CONNECT_MS;
+	enum err err = ERR_OK;
+
+	pg->conn = connect_start(config, arena);
+	PQsetNoticeReceiver(pg->conn, warned, pg);
+	if (PQstatus(pg->conn) == CONNECTION_BAD || !connect_finish(pg, until < deadline_ms ? until : deadline_ms)) {
+		*reterr_text = str_trim(arena_copy(arena, str_c(PQerrorMessage(pg->conn))));
+		if (reterr_text->len == 0)
+			*reterr_text = STR("no answer in time");
+		err = ERR_UNAVAILABLE;
+	} else {
+		metric_add(METRIC_PG_RECONNECTS, 1);
+		if (has_schema)
+			err = read_timeline(pg, deadline_ms, arena, reterr_text);
+	}
+	if (err != ERR_OK) {
+		pg_close(pg);
+		return err;
+	}
+	*ret = pg;
+	return ERR_OK;
+}
+
+enum err
+pg_open(const struct config *config, struct arena *arena, struct pg **ret, struct str *reterr_text)
+{
+	return pg_connect(config, false, clock_mono_ms() + CONNECT_MS, arena, ret, reterr_text);
+}
+
+void
+pg_close(struct pg *pg)
+{
+	if (!pg)
+		return;
+	PQfinish(pg->conn);
+	free(pg);
+}

@@ -1,0 +1,90 @@
+/* Fetch: the wide columns of some messages. */
+#include "services/metadata/rpc/rpc.h"
+
+enum { PAGE_ROWS = 256, REPLY_BYTES = 2 << 20 };
+
+/* Which are wanted comes first, in the order of the UIDs; then their wide rows, one by one. */
+static const struct pg_statement fetch_statement = { "fetch",
+	"SELECT e.uid, m.email_id, m.blob_size,"
+	" CASE WHEN $6 THEN m.envelope END, CASE WHEN $7 THEN m.bodystructure END, CASE WHEN $8 THEN m.body END,"
+	" CASE WHEN $9 THEN m.parts END, CASE WHEN $10 THEN m.fields END, m.is_fields_complete, m.parser_version,"
+	" CASE WHEN $9 THEN m.prefix END, CASE WHEN $9 THEN m.blob END, m.put_ms"
+	" FROM (SELECT w.uid, w.message FROM unnest($3, $4) r(f, l), LATERAL (SELECT uid, message FROM entries"
+	"  WHERE account = $1 AND mailbox = $2 AND uid BETWEEN r.f AND r.l ORDER BY uid LIMIT $5) w"
+	"  WHERE EXISTS (SELECT FROM mailbox_state WHERE account = $1 AND mailbox = $2) LIMIT $5) e"
+	" JOIN messages m ON m.account = $1 AND m.message = e.message ORDER BY e.uid" };
+
+static MetadataFetchReply__Row *
+row_read(const struct pg_rows *rows, size_t row, struct arena *arena, size_t *bytes)
+{
+	MetadataFetchReply__Row *out = ARENA_NEW(arena, MetadataFetchReply__Row);
+	MetadataMail *mail = ARENA_NEW(arena, MetadataMail);
+
+	metadata_fetch_reply__row__init(out);
+	metadata_mail__init(mail);
+	out->uid = (uint32_t)pg_int(rows, row, 0);
+	out->email_id = (uint64_t)pg_int(rows, row, 1);
+	out->prefix = data_of(pg_bytes(rows, row, 10));
+	out->mail = mail;
+	mail->blob_size = (uint64_t)pg_int(rows, row, 2);
+	mail->envelope = data_of(pg_bytes(rows, row, 3));
+	mail->bodystructure = data_of(pg_bytes(rows, row, 4));
+	mail->body = data_of(pg_bytes(rows, row, 5));
+	mail->parts = data_of(pg_bytes(rows, row, 6));
+	mail->fields = data_of(pg_bytes(rows, row, 7));
+	mail->fields_complete = pg_int(rows, row, 8) != 0;
+	mail->parser_version = (uint32_t)pg_int(rows, row, 9);
+	mail->blob = data_of(pg_bytes(rows, row, 11));
+	mail->put_ms = pg_int(rows, row, 12);
+	*bytes += metadata_mail__get_packed_size(mail) + out->prefix.len + 32;
+	return out;
+}
+
+/* One page of rows behind `*from`. ERR_AGAIN: there may be more, and room for it. */
+static enum err
+fetch_page(struct rpc *rpc, const MetadataFetchRequest *req, uint32_t *from, size_t *bytes, MetadataFetchReply *reply)
+{
+	const bool wanted[] = { req->envelope, req->bodystructure, req->body, req->parts, req->fields };
+	struct pg_args args = { .arena = rpc->arena };
+	MetadataFetchReply__Row **all;
+	struct pg_rows rows;
+
+	pg_arg_int(&args, (int64_t)req->account);
+	pg_arg_int4(&args, req->mailbox <= INT32_MAX ? (int32_t)req->mailbox : 0);
+	TRY(ranges_args(&args, req->uids, req->n_uids, *from));
+	pg_arg_int(&args, PAGE_ROWS);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		pg_arg_bool(&args, wanted[i]);
+	TRY(metadata_read(rpc, &fetch_statement, &args, &rows));
+	all = ARENA_ARRAY(rpc->arena, MetadataFetchReply__Row *, reply->n_row + rows.count + 1);
+	if (reply->n_row > 0)
+		memcpy(all, reply->row, reply->n_row * sizeof(*all));
+	reply->row = all;
+	for (size_t i = 0; i < rows.count; i++) {
+		MetadataFetchReply__Row *row = row_read(&rows, i, rpc->arena, bytes);
+
+		if (*bytes > REPLY_BYTES && reply->n_row > 0) {
+			reply->more = true;
+			return ERR_OK;
+		}
+		reply->row[reply->n_row++] = row;
+	}
+	if (rows.count < PAGE_ROWS || reply->row[reply->n_row - 1]->uid == UINT32_MAX)
+		return ERR_OK;
+	*from = reply->row[reply->n_row - 1]->uid + 1;
+	return ERR_AGAIN;
+}
+
+enum err
+rpc_fetch(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply *reply)
+{
+	uint32_t from = 1;
+	size_t bytes = 0;
+	enum err err;
+
+	TRY(authorise(rpc, req->account));
+	do {
+		err = fetch_page(rpc, req, &from, &bytes, reply);
+	} while (err == ERR_AGAIN);
+	return err;
+}

@@ -1,0 +1,84 @@
+/* Login: a name and a password become a token. */
+#include "services/metadata/login.h"
+
+#include "services/metadata/rpc/rpc.h"
+
+static const struct pg_statement credential_statement = { "credential",
+	"SELECT a.account, a.state, c.hash, c.version, p.address FROM addresses f JOIN accounts a ON a.account = f.account"
+	" JOIN credentials c ON c.account = f.account JOIN addresses p ON p.account = f.account AND p.is_primary WHERE f.folded = $1" };
+
+struct attempt {
+	struct login login;
+	struct rpc *rpc;
+	MetadataLoginReply *reply;
+	uint64_t account;
+	int64_t version;
+	bool is_disabled;
+	struct str user;
+};
+
+static enum err
+let_in(struct attempt *attempt)
+{
+	struct rpc *rpc = attempt->rpc;
+
+	if (attempt->is_disabled)
+		return ERR_DISABLED;
+	attempt->reply->account = attempt->account;
+	attempt->reply->user = data_of(attempt->user);
+	attempt->reply->token = data_of(token_make(rpc->service, rpc->arena, attempt->account, attempt->version));
+	return ERR_OK;
+}
+
+static void
+checked(struct login *login, bool is_right)
+{
+	struct attempt *attempt = login->context;
+	enum err err = is_right ? let_in(attempt) : ERR_AUTH_FAILED;
+
+	log_info(&attempt->rpc->log, "login", KV_STR("user", login->user), KV_STR("peer", login->peer), KV_ERR(err));
+	rpc_finish(attempt->rpc, err);
+}
+
+/* An unknown user's attempt goes on with an empty hash, as long as any other. */
+static enum err
+read_credential(struct rpc *rpc, struct attempt *attempt)
+{
+	struct pg_args args = { .arena = rpc->arena };
+	struct pg_rows rows;
+
+	pg_arg_bytes(&args, attempt->login.user);
+	TRY(metadata_read(rpc, &credential_statement, &args, &rows));
+	if (rows.count == 0 || str_equal(pg_bytes(&rows, 0, 1), STR("deleted")))
+		return ERR_OK;
+	attempt->account = (uint64_t)pg_int(&rows, 0, 0);
+	attempt->is_disabled = str_equal(pg_bytes(&rows, 0, 1), STR("disabled"));
+	attempt->login.stored = pg_bytes(&rows, 0, 2);
+	attempt->version = pg_int(&rows, 0, 3);
+	attempt->user = pg_bytes(&rows, 0, 4);
+	return ERR_OK;
+}
+
+enum err
+rpc_login(struct rpc *rpc, const MetadataLoginRequest *req, MetadataLoginReply *reply)
+{
+	struct metadata *metadata = rpc->service;
+	struct attempt *attempt = ARENA_NEW(rpc->arena, struct attempt);
+	enum err err;
+
+	attempt->rpc = rpc;
+	attempt->reply = reply;
+	attempt->login = (struct login){ .password = str_of(req->password), .peer = str_of(req->peer), .done = checked,
+		.context = attempt };
+	if (address_fold(rpc->arena, str_of(req->user), &attempt->login.user) != ERR_OK)
+		attempt->login.user = str_of(req->user);
+	TRY(read_credential(rpc, attempt));
+	TRY(login_may_try(metadata->logins, &attempt->login));
+	if (login_is_remembered(metadata->logins, &attempt->login))
+		return let_in(attempt);
+	rpc_defer(rpc);
+	err = login_check(metadata->logins, &attempt->login);
+	if (err != ERR_OK)
+		rpc_finish(rpc, err);
+	return ERR_OK;
+}

@@ -1,0 +1,107 @@
+/* Sync: what the journal has since a cursor, in one snapshot with the state that becomes the new cursor. */
+#include "services/metadata/rpc/rpc.h"
+
+/* More than this is read faster, and more surely, as the mailbox itself. */
+enum { CHANGES_MAX = 1000, CHANGED_ROWS_MAX = 50000, ITEMS_MAX = 1000 };
+
+static const struct pg_statement sync_statement = { "sync",
+	"SELECT s.timeline, s.modseq, s.recent_uid, s.timeline = $3 AND $4 BETWEEN s.floor AND s.modseq, c.modseq, c.uidnext, c.is_new,"
+	" c.uids, c.flags, c.sizes, c.dates, c.keywords, c.vanished, c.keyword, c.keyword_first"
+	" FROM mailbox_state s LEFT JOIN changes c ON c.account = s.account AND c.mailbox = s.mailbox AND c.modseq > $4"
+	" AND c.modseq <= s.modseq AND s.timeline = $3 AND $4 BETWEEN s.floor AND s.modseq"
+	" WHERE s.account = $1 AND s.mailbox = $2 ORDER BY c.modseq LIMIT 1001" };
+
+static bool
+changes_read(const struct pg_rows *rows, int column, struct arena *arena, size_t *ret_count, MetadataChange ***ret)
+{
+	MetadataChange **changes = ARENA_ARRAY(arena, MetadataChange *, rows->count);
+	size_t n = 0, total = 0;
+
+	if (rows->count > CHANGES_MAX)
+		return false;
+	for (size_t i = 0; i < rows->count && !pg_is_null(rows, i, column); i++) {
+		changes[n] = change_read(rows, i, column, arena);
+		total += (changes[n]->rows ? changes[n]->rows->n_uid : 0) + changes[n]->n_vanished;
+		n++;
+		if (total > CHANGED_ROWS_MAX)
+			return false;
+	}
+	*ret_count = n;
+	*ret = changes;
+	return true;
+}
+
+enum err
+sync_read(struct rpc *rpc, uint64_t account, uint64_t mailbox, const MetadataCursor *have, MetadataSync *ret)
+{
+	struct pg_args args = { .arena = rpc->arena };
+	struct pg_rows rows;
+
+	pg_arg_int(&args, (int64_t)account);
+	pg_arg_int4(&args, mailbox <= INT32_MAX ? (int32_t)mailbox : 0);
+	pg_arg_int(&args, have ? (int64_t)have->timeline : 0);
+	pg_arg_int(&args, have ? (int64_t)have->modseq : 0);
+	TRY(metadata_read(rpc, &sync_statement, &args, &rows));
+	if (rows.count == 0) {
+		ret->status = ERR_NO_MAILBOX;
+		return ERR_OK;
+	}
+	ret->cursor = cursor_make(rpc->arena, (uint64_t)pg_int(&rows, 0, 0), (uint64_t)pg_int(&rows, 0, 1));
+	ret->recent_uid = (uint32_t)pg_int(&rows, 0, 2);
+	ret->is_lost = pg_int(&rows, 0, 3) == 0 || !changes_read(&rows, 4, rpc->arena, &ret->n_change, &ret->change);
+	return ERR_OK;
+}
+
+/* The effect on this mailbox; NULL: none. */
+static const struct effect *
+effect_on(const struct effects *effects, uint64_t mailbox)
+{
+	for (size_t i = 0; effects && i < effects->count; i++)
+		if (effects->items[i].mailbox == mailbox && effects->items[i].change)
+			return &effects->items[i];
+	return NULL;
+}
+
+enum err
+sync_after(struct rpc *rpc, uint64_t account, uint64_t mailbox, const MetadataCursor *have, const struct effects *effects,
+    MetadataSync **ret)
+{
+	const struct effect *effect = effect_on(effects, mailbox);
+	MetadataSync *sync = ARENA_NEW(rpc->arena, MetadataSync);
+
+	metadata_sync__init(sync);
+	*ret = sync;
+	if (!effect || !have || have->timeline != effect->old.timeline || have->modseq != effect->old.modseq ||
+	    effect->new.timeline != effect->old.timeline)
+		return sync_read(rpc, account, mailbox, have, sync);
+	sync->cursor = cursor_make(rpc->arena, effect->new.timeline, effect->new.modseq);
+	sync->recent_uid = effect->recent_uid;
+	sync->n_change = 1;
+	sync->change = ARENA_ARRAY(rpc->arena, MetadataChange *, 1);
+	sync->change[0] = effect->change;
+	return ERR_OK;
+}
+
+enum err
+rpc_sync(struct rpc *rpc, const MetadataSyncRequest *req, MetadataSyncReply *reply)
+{
+	if (req->n_item > ITEMS_MAX)
+		return ERR_LIMIT;
+	reply->n_sync = req->n_item;
+	reply->sync = ARENA_ARRAY(rpc->arena, MetadataSync *, req->n_item + 1);
+	for (size_t i = 0; i < req->n_item; i++) {
+		const MetadataSyncRequest__Item *item = req->item[i];
+		struct str token = item->token.len > 0 ? str_of(item->token) : rpc->token;
+		enum err err = authorise_token(rpc, token, item->account);
+
+		reply->sync[i] = ARENA_NEW(rpc->arena, MetadataSync);
+		metadata_sync__init(reply->sync[i]);
+		if (err == ERR_DENIED || err == ERR_AUTH_EXPIRED) {
+			reply->sync[i]->status = err;
+			continue;
+		}
+		TRY(err);
+		TRY(sync_read(rpc, item->account, item->mailbox, item->have, reply->sync[i]));
+	}
+	return ERR_OK;
+}

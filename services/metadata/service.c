@@ -1,0 +1,80 @@
+/* The metadata service's life: start, drain, stop. */
+#include "services/metadata/service.h"
+
+#include "libcommon/core/mem.h"
+#include "services/metadata/authorise.h"
+#include "services/metadata/login.h"
+#include "services/metadata/migrate.h"
+#include "services/metadata/queue.h"
+#include "services/metadata/watch.h"
+
+enum { QUEUED = 4096, IN_FLIGHT = 20000 };
+
+enum err
+metadata_read(struct rpc *rpc, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret)
+{
+	struct metadata *metadata = rpc->service;
+	struct pg_failure failure;
+	enum err err = pg_read(metadata->pool, statement, args, rpc->deadline_ms, rpc->arena, ret, &failure);
+
+	if (err != ERR_OK)
+		log_warn(&rpc->log, "pg.read", KV_ERR(err), KV_C("statement", statement->name), KV_C("sqlstate", failure.sqlstate),
+		    KV_STR("detail", failure.text));
+	return err;
+}
+
+static void
+metadata_stop(void *self)
+{
+	struct metadata *metadata = self;
+
+	watch_drain(metadata->watch);
+	logins_free(metadata->logins);
+	queue_free(metadata->queue);
+	watch_free(metadata->watch);
+	pg_pool_free(metadata->pool);
+	accounts_free(metadata->accounts);
+	free(metadata);
+}
+
+static void
+metadata_drain(void *self)
+{
+	struct metadata *metadata = self;
+
+	watch_drain(metadata->watch);
+}
+
+static enum err
+metadata_start(const struct service_context *context, void **ret_self)
+{
+	struct metadata *metadata;
+	struct bus_limits limits = { .threads = (size_t)context->config->metadata_threads, .queue = QUEUED, .in_flight = IN_FLIGHT };
+	enum err err;
+
+	TRY(schema_ready(context->config, context->is_all_in_one));
+	metadata = MEM_NEW(struct metadata);
+	metadata->config = context->config;
+	metadata->bus = context->bus;
+	metadata->log.service = "metadata";
+	metadata->pool = pg_pool_new(context->config);
+	metadata->accounts = accounts_new(context->config);
+	metadata->logins = logins_new(context->config);
+	metadata->watch = watch_new();
+	metadata->queue = queue_new(metadata);
+	err = metadata_serve(context->bus, &metadata_handlers, metadata, &limits);
+	if (err != ERR_OK) {
+		metadata_stop(metadata);
+		return err;
+	}
+	*ret_self = metadata;
+	return ERR_OK;
+}
+
+const struct service metadata_service = {
+	.name = "metadata",
+	.start = metadata_start,
+	.drain = metadata_drain,
+	.stop = metadata_stop,
+	.check = schema_check,
+};

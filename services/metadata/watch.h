@@ -1,0 +1,22 @@
+/*
+ * Events on their way to the frontends that poll for them (rpc/watch.c). A watcher is a frontend's poll at this replica: its accounts,
+ * the events that it has not acknowledged (at most 4096 or 4 MiB: past that it is told LOST), and the call that waits, if any. One that
+ * has not been heard of for 60 s is forgotten.
+ */
+#ifndef SORA_METADATA_WATCH_H
+#define SORA_METADATA_WATCH_H
+
+#include "services/metadata/rows.h"
+
+struct watch *watch_new(void);
+/* Answers who waits with GOING_AWAY. */
+void watch_drain(struct watch *watch);
+void watch_free(struct watch *watch);
+
+/* After the commit: tell those who watch the account. */
+void watch_publish(struct watch *watch, uint64_t account, const struct effect *effect);
+
+/* A handler's work: answers at once, or defers the call. ERR_BUSY: too many watchers. */
+enum err watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *reply);
+
+#endif
