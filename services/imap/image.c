@@ -124,6 +124,16 @@ imap_image_keyword(const struct imap_image *image, struct str name)
 	return -1;
 }
 
+struct mail_date
+imap_row_date(const struct imap_row *row)
+{
+	/* The offset is in the low 11 bits; the shift rounds down for times before 1970 too. */
+	int64_t ms = row->date >> 11;
+	int64_t seconds = ms / 1000 - (ms % 1000 < 0);
+
+	return (struct mail_date){ seconds, (int32_t)(row->date & 2047) - 1024 };
+}
+
 bool
 imap_row_same_flags(const struct imap_row *a, const struct imap_chunk *a_chunk, const struct imap_row *b, const struct imap_chunk *b_chunk)
 {

@@ -8,6 +8,7 @@
 
 #include "libcommon/core/arena.h"
 #include "libcommon/core/err.h"
+#include "libcommon/mail/date.h"
 #include "proto/metadata.pb-c.h"
 #include "services/imap/set.h"
 
@@ -90,6 +91,9 @@ enum err imap_image_apply(const struct imap_image *image, const MetadataChange *
 void imap_image_add_keywords(struct imap_image *image, const ProtobufCBinaryData *names, size_t count, uint32_t first);
 /* Let a new image have the keywords of `from`. */
 void imap_image_share_keywords(struct imap_image *image, const struct imap_image *from);
+
+/* INTERNALDATE. */
+struct mail_date imap_row_date(const struct imap_row *row);
 
 bool imap_row_same_flags(const struct imap_row *a, const struct imap_chunk *a_chunk, const struct imap_row *b,
     const struct imap_chunk *b_chunk);

@@ -10,7 +10,8 @@
 
 enum {
 	REPLICAS_MAX = 64,
-	POLL_MS = 6000,          /* a stopped replica is noticed after this */
+	POLL_MS = 25000,         /* the replica answers after 20 s with nothing */
+	NUDGE_MS = 500,
 	REGISTER_MS = 2000,      /* the longest that a SELECT waits for a replica to note its interest */
 	LOOK_MS = 1000,          /* how often the list of replicas is read */
 	RECHECK_MS = 3000,       /* views ask by themselves so often while a replica is silent */
@@ -405,6 +406,22 @@ imap_watch_new(struct bus *bus, struct imap_views *views)
 	return watch;
 }
 
+/* A second poll of the same watcher makes the replica answer the first, so that its thread need not be waited for. */
+static void
+nudge(struct imap_watch *watch)
+{
+	struct arena arena = { 0 };
+
+	for (struct replica *r = watch->replicas; r; r = r->next) {
+		MetadataWatchRequest request = METADATA_WATCH_REQUEST__INIT;
+		MetadataWatchReply *reply;
+
+		request.wait = true;
+		(void)call_watch(r, &request, NUDGE_MS, &arena, &reply);
+	}
+	arena_clear(&arena);
+}
+
 void
 imap_watch_free(struct imap_watch *watch)
 {
@@ -415,6 +432,7 @@ imap_watch_free(struct imap_watch *watch)
 	pthread_cond_broadcast(&watch->changed);
 	pthread_mutex_unlock(&watch->lock);
 	pthread_join(watch->manager, NULL);
+	nudge(watch);
 	for (struct replica *r = watch->replicas, *next; r; r = next) {
 		next = r->next;
 		pthread_join(r->thread, NULL);

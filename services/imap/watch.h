@@ -13,7 +13,7 @@ struct imap_watch;
 
 /* Starts the threads. */
 struct imap_watch *imap_watch_new(struct bus *bus, struct imap_views *views);
-/* Ends them: takes up to 6 s, the length of a poll. */
+/* Ends them. */
 void imap_watch_free(struct imap_watch *watch);
 
 /*
