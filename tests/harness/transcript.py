@@ -19,8 +19,8 @@
     1E:                                the server closes connection 1
 
 $name matches anything, binds once and must match after; $text matches one character or more each time, $any also none; ${name} the same
-in the middle of a word, ${NO|BAD} one or the other, $$ a dollar. Bound from the start: $user, $password, $user2 (a second
-account).
+in the middle of a word, ${NO|BAD} one or the other, $$ a dollar. Bound from the start: $user, $local (its part before
+the @), $password, $user2 (a second account).
 
 A response with literals is one, over several lines. Where a standard leaves an order free, none is asked for: items of FETCH and STATUS,
 flags, attributes of LIST. A mailbox name may be quoted or not, a body quoted or a literal, an empty one "". Of CAPABILITY the words named
@@ -149,6 +149,7 @@ class Transcript:
 
     def prepare(self, stack):
         self.bound = {"user": stack.account(), "user2": stack.account(), "password": "secret"}
+        self.bound["local"] = self.bound["user"].partition("@")[0]
         self.connections = {}
         if not self.mails:
             return
