@@ -270,6 +270,7 @@ net_set_user(struct net_conn *conn, struct str user)
 	struct tally_name *name;
 
 	TRY(tally_take(users, user, conn->server->limits.per_user, &name));
+	conn_leave_share(conn);
 	tally_drop(users, conn->user);
 	conn->user = name;
 	conn->log.user = name->text;

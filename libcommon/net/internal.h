@@ -55,7 +55,7 @@ struct net_conn {
 	uint32_t slot;
 	uint8_t phase;          /* enum conn_phase */
 	uint8_t end;            /* enum net_end */
-	uint8_t todo;           /* of a connection in the ready queue */
+	uint8_t todo;           /* enum conn_todo, of one that has a thread or waits for it */
 	bool is_tls_listener : 1;
 	bool is_added : 1;      /* to epoll */
 	bool is_open : 1;       /* protocol->open was called, close was not */
@@ -63,6 +63,7 @@ struct net_conn {
 	bool is_broken : 1;     /* the socket takes no more */
 	bool is_stuck : 1;      /* the last run consumed nothing: not again without more input */
 	bool has_woken : 1;     /* wake was the last to run: now it is the input's turn */
+	bool has_share : 1;     /* counted in user->running; under the pool's lock */
 	bool is_blocked : 1;    /* the socket took nothing, since progress_ms */
 	uint32_t interest;      /* EPOLLIN, EPOLLOUT */
 	SSL *ssl;
@@ -75,7 +76,7 @@ struct net_conn {
 	int64_t idle_ms;
 	uint64_t bytes_in, bytes_out;
 	struct tally_name *address, *user;
-	struct net_conn *next;  /* in the ready queue */
+	struct net_conn *next;  /* in a queue for a thread */
 	struct arena arena;
 	struct log log;
 	char id[17];
@@ -93,7 +94,7 @@ struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;            /* a thread, or the last connection */
 	size_t threads, pollers;
-	struct net_conn *ready, **ready_tail; /* no thread was free for them */
+	struct net_queue ready;          /* no thread was free for them */
 	bool is_stopping;
 };
 
@@ -135,6 +136,8 @@ int64_t server_drain_at(struct net_server *server, uint32_t slot);
 /* What epoll reports: the kind, the generation, the number. */
 enum { EVENT_CONN, EVENT_LISTENER, EVENT_TIMER, EVENT_STOP };
 uint64_t event_data(unsigned kind, uint64_t generation, uint32_t number);
+/* Its user may have another run in its place. */
+void conn_leave_share(struct net_conn *conn);
 enum err pool_start(struct net_server *server);
 void pool_stop(struct net_server *server);
 /* Give a connection that the caller owns to epoll. False: something happened meanwhile, it is still the caller's. */
@@ -147,7 +150,7 @@ bool slot_own(struct slot *slot, uint64_t generation, unsigned mark);
 enum conn_todo conn_look(struct net_conn *conn);
 /* A connection that was just accepted: parked, or freed when it is refused. */
 void conn_park_new(struct net_conn *conn);
-/* On a thread that may block. */
+/* What it asked for, on a thread that may block. */
 void conn_run(struct net_conn *conn, enum conn_todo todo);
 void conn_end(struct net_conn *conn, enum net_end end);
 

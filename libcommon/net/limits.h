@@ -7,12 +7,21 @@
 #include "libcommon/core/err.h"
 #include "libcommon/core/str.h"
 
+struct net_conn;
+
+struct net_queue {
+	struct net_conn *first, *last;
+};
+
 /* One name; its text lives as long as someone holds it. */
 struct tally_name {
 	struct tally_name *next;
 	uint64_t hash;
 	size_t count;
 	struct str text;
+	/* Of a user, and the pool's: how many of his connections run, and which wait until one of them is done. */
+	size_t running;
+	struct net_queue waiting;
 	char bytes[];
 };
 

@@ -109,6 +109,63 @@ spawn(struct net_server *server)
 	return ERR_OK;
 }
 
+/* ---- whose turn it is; the pool is locked */
+
+static void
+enqueue(struct net_queue *queue, struct net_conn *conn)
+{
+	conn->next = NULL;
+	if (queue->first == NULL)
+		queue->first = conn;
+	else
+		queue->last->next = conn;
+	queue->last = conn;
+}
+
+static struct net_conn *
+dequeue(struct net_queue *queue)
+{
+	struct net_conn *conn = queue->first;
+
+	if (conn != NULL)
+		queue->first = conn->next;
+	return conn;
+}
+
+/* One user cannot have all the threads: past half of them his connections wait for each other. */
+static bool
+take_share(struct net_conn *conn)
+{
+	struct tally_name *user = conn->user;
+
+	if (user == NULL)
+		return true;
+	if (user->running >= (conn->server->limits.threads_max + 1) / 2) {
+		enqueue(&user->waiting, conn);
+		return false;
+	}
+	user->running++;
+	conn->has_share = true;
+	return true;
+}
+
+void
+conn_leave_share(struct net_conn *conn)
+{
+	struct pool *pool = &conn->server->pool;
+	struct net_conn *next;
+
+	if (!conn->has_share)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	conn->has_share = false;
+	conn->user->running--;
+	next = dequeue(&conn->user->waiting);
+	if (next != NULL)
+		enqueue(&pool->ready, next);
+	pthread_mutex_unlock(&pool->lock);
+}
+
 /*
  * May this thread stop polling and run `conn`? Only when another polls: framing, handshakes and deadlines go on whatever sessions do.
  * False: the connection waits for the next thread that is done with its own.
@@ -122,40 +179,37 @@ may_run(struct net_conn *conn)
 
 	pthread_mutex_lock(&pool->lock);
 	may = pool->pollers > 1 || (pool->threads <= server->limits.threads_max && spawn(server) == ERR_OK);
-	if (may) {
-		pool->pollers--;
-	} else {
+	if (!may) {
 		assert(pool->threads > pool->pollers);
-		conn->next = NULL;
-		*pool->ready_tail = conn;
-		pool->ready_tail = &conn->next;
+		enqueue(&pool->ready, conn);
+	} else if (!take_share(conn)) {
+		may = false;
+	} else {
+		pool->pollers--;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	metric_add(METRIC_NET_THREADS, may);
 	return may;
 }
 
-/* A thread is done with a session: it takes one that waits, or (NULL) polls again. */
+/* A thread has run a request: who is next? NULL: nobody, the thread polls again. `conn`, if it asks for more, is the last in line. */
 static struct net_conn *
-next_ready(struct pool *pool)
+next_turn(struct pool *pool, struct net_conn *conn)
 {
-	struct net_conn *conn;
-
 	pthread_mutex_lock(&pool->lock);
-	conn = pool->ready;
-	if (conn == NULL) {
+	if (conn != NULL)
+		enqueue(&pool->ready, conn);
+	do {
+		conn = dequeue(&pool->ready);
+	} while (conn != NULL && !take_share(conn));
+	if (conn == NULL)
 		pool->pollers++;
-	} else {
-		pool->ready = conn->next;
-		if (pool->ready == NULL)
-			pool->ready_tail = &pool->ready;
-	}
 	pthread_mutex_unlock(&pool->lock);
 	metric_add(METRIC_NET_THREADS, -(conn == NULL));
 	return conn;
 }
 
-/* The caller owns `conn`; look at it, and run what it asks for, as long as it asks. */
+/* The caller owns `conn`; look at it, and run what it asks for, then what others wait for. */
 static void
 work(struct net_conn *conn)
 {
@@ -168,12 +222,12 @@ work(struct net_conn *conn)
 	if (!may_run(conn))
 		return;
 	do {
-		todo = conn->todo;
-		do {
-			conn_run(conn, todo);
-			todo = conn_look(conn);
-		} while (todo != TODO_NONE);
-		conn = next_ready(pool);
+		conn_run(conn, conn->todo);
+		conn_leave_share(conn);
+		todo = conn_look(conn);
+		if (todo != TODO_NONE)
+			conn->todo = (uint8_t)todo;
+		conn = next_turn(pool, todo == TODO_NONE ? NULL : conn);
 	} while (conn != NULL);
 }
 

@@ -64,7 +64,6 @@ init_locks(struct net_server *server)
 	pthread_mutex_init(&server->pool.lock, NULL);
 	pthread_cond_init(&server->is_empty, NULL);
 	pthread_cond_init(&server->pool.ended, NULL);
-	server->pool.ready_tail = &server->pool.ready;
 }
 
 enum err

@@ -308,6 +308,17 @@ idle(bool is_tls, size_t count)
 
 /* ---- rate */
 
+/* Of this process, in microseconds. */
+static uint64_t
+cpu_us(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+	    (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
 static int
 rate(size_t count, int64_t seconds)
 {
@@ -317,6 +328,7 @@ rate(size_t count, int64_t seconds)
 	uint16_t port;
 	struct net_server *server = make_server(&limits, false, &tls, &port);
 	pid_t child = fork();
+	uint64_t count_ran, began_us;
 	int64_t began_ms;
 
 	if (child == 0) {
@@ -333,9 +345,12 @@ rate(size_t count, int64_t seconds)
 	while (atomic_load(&ran) < 2 * count)
 		usleep(1000);
 	began_ms = clock_mono_ms();
+	began_us = cpu_us();
 	atomic_store(&ran, 0);
 	usleep((useconds_t)(seconds * 1000000));
-	printf("%zu connections: %" PRIu64 " requests a second\n", count, atomic_load(&ran) * 1000 / (uint64_t)(clock_mono_ms() - began_ms));
+	count_ran = atomic_load(&ran);
+	printf("%zu connections: %" PRIu64 " requests a second, %.1f us of CPU each\n", count,
+	    count_ran * 1000 / (uint64_t)(clock_mono_ms() - began_ms), (double)(cpu_us() - began_us) / (double)count_ran);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	net_server_free(server);

@@ -126,3 +126,31 @@ Test(net_threads, without_descriptors_accepting_pauses_and_goes_on)
 	close_all(10);
 	fixture_stop(&f);
 }
+
+Test(net_threads, one_user_cannot_have_them_all)
+{
+	struct client other;
+
+	fixture_init(&f);
+	f.limits.threads_max = 8;
+	fixture_start_plain(&f);
+	connect_all(30);
+	for (size_t i = 0; i < 30; i++) {
+		cr_assert_str_eq(client_ask(&clients[i], "USER greedy"), "OK");
+		client_send(&clients[i], STR("BLOCK\r\nECHO after\r\n"));
+	}
+	cr_expect(fixture_wait(&f, &f.running, 4));
+	other = client_connect(f.port);
+	cr_expect_str_eq(client_line(&other), "* hello");
+	cr_expect_str_eq(client_ask(&other, "USER modest"), "OK");
+	cr_expect_str_eq(client_ask(&other, "ECHO x"), "x");
+	cr_expect_eq(f.running, 4);
+	fixture_open_gate(&f);
+	for (size_t i = 0; i < 30; i++) {
+		cr_expect_str_eq(client_line(&clients[i]), "done", "%zu", i);
+		cr_expect_str_eq(client_line(&clients[i]), "after", "%zu", i);
+	}
+	close_all(30);
+	client_close(&other);
+	fixture_stop(&f);
+}
