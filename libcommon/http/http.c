@@ -231,6 +231,8 @@ set_request(struct exchange *ex)
 {
 	const struct http_request *req = ex->req;
 
+	if (!str_starts_with(req->url, STR("http://")) && !str_starts_with(req->url, STR("https://")))
+		return ERR_INVALID;
 	SET(CURLOPT_URL, arena_cstr(ex->arena, req->url));
 	if (req->has_body) {
 		SET(CURLOPT_UPLOAD, 1L);
@@ -257,7 +259,6 @@ static const struct {
 } codes[] = {
 	{ CURLE_OK, ERR_OK },
 	{ CURLE_URL_MALFORMAT, ERR_INVALID },
-	{ CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID },
 	{ CURLE_COULDNT_RESOLVE_HOST, ERR_UNAVAILABLE },
 	{ CURLE_COULDNT_CONNECT, ERR_UNAVAILABLE },
 	{ CURLE_SSL_CONNECT_ERROR, ERR_UNAVAILABLE },
@@ -291,7 +292,8 @@ run(struct exchange *ex, const struct http *http)
 	if (ex->err != ERR_OK)
 		return ex->err;
 	if (code != CURLE_OK) {
-		snprintf(ex->problem, sizeof(ex->problem), "%s", ex->problem[0] ? ex->problem : curl_easy_strerror(code));
+		if (ex->problem[0] == '\0')
+			snprintf(ex->problem, sizeof(ex->problem), "%s", curl_easy_strerror(code));
 		return code_err(code);
 	}
 	curl_easy_getinfo(ex->curl, CURLINFO_RESPONSE_CODE, &status);
