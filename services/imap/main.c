@@ -1,6 +1,6 @@
 /* sora-imap: the IMAP frontend on its own. */
 #include "libcommon/service/service.h"
-#include "services/imap/server.h"
+#include "services/imap/service.h"
 
 int
 main(int argc, char **argv)

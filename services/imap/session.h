@@ -8,7 +8,7 @@
 
 #include "libcommon/net/net.h"
 #include "services/imap/command.h"
-#include "services/imap/server.h"
+#include "services/imap/service.h"
 #include "services/imap/view.h"
 
 struct sasl;

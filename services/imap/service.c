@@ -1,5 +1,5 @@
 /* The IMAP service: its listeners and what its sessions share, from start to stop. */
-#include "services/imap/server.h"
+#include "services/imap/service.h"
 
 #include "libcommon/core/mem.h"
 #include "services/imap/session.h"
