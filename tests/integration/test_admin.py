@@ -12,7 +12,7 @@ def fields(stack, user):
 
 def code(stack, *args, **more):
     done = stack.admin(*args, check=False, **more)
-    assert done.returncode == 0 or done.stderr.startswith("sora-admin: "), done
+    assert done.returncode == 0 or done.stderr.splitlines()[-1].startswith("sora-admin: "), done
     return done.returncode
 
 
