@@ -26,6 +26,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/
 FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)
 FUZZ_MORE-imap = services/imap/parser.c $(wildcard services/imap/parse_*.c services/imap/commands/*.c)
 FUZZ_MORE-lmtp = services/lmtp/parser.c services/lmtp/data.c services/lmtp/trace.c
+FUZZ_MORE-bus = libcommon/bus/codec.c $(filter %.pb-c.c %/methods.c,$(proto_made))
 FUZZ_MORE-proxy = libcommon/net/proxy.c
 FUZZ_MORE-frame = $(wildcard services/blob/frame/*.c)
 $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c | $(GENERATED)
