@@ -4,6 +4,12 @@ import glob, os, re, subprocess
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def is_criterions_own(report):
+    """A leak of the runner's, which it has now and then: no frame is of ours, nor of any library that we call."""
+    frames = re.findall(r"^ +#\d+ .*$", report, re.M)
+    return "LeakSanitizer" in report and frames and all("libsanitizer" in f or "libcriterion" in f for f in frames)
+
+
 def run(results, program, directory, env):
     name = "unit/" + os.path.basename(program)
     reports = f"{directory}/sanitizer-{os.path.basename(program)}"
@@ -20,7 +26,10 @@ def run(results, program, directory, env):
     texts = []
     for file in sorted(glob.glob(reports + "*")):
         with open(file, errors="replace") as report:
-            texts.append(report.read()[:3000])
+            texts.append(report.read())
+    if texts and all(is_criterions_own(text) for text in texts) and passing == tested:
+        texts, code = [], 0
+    texts = [text[:3000] for text in texts]
     results.passed += passing
     if texts or code != 0 or tested != passing or not found:
         results.failed += max(tested - passing, 1) - 1
