@@ -1,4 +1,4 @@
-/* Addresses: lists in header fields, read leniently, and paths in SMTP commands, read exactly.      RFC 5322 s. 3.4, RFC 5321 s. 4.1.2 */
+/* Addresses: lists in header fields, read leniently, and paths in SMTP commands, read exactly.    RFC 5322 s. 3.4, RFC 5321 s. 4.1.2 */
 #ifndef SORA_MAIL_ADDRESS_H
 #define SORA_MAIL_ADDRESS_H
 
@@ -53,7 +53,8 @@ struct mail_path {
 
 /*
  * A path at the beginning of `in`: "<local@domain>", "<@route,@route:local@domain>" (the route is dropped, RFC 5321 app. C), "<>",
- * "<local>"; the local part may be quoted; UTF-8 is allowed (RFC 6531); spaces before it too. Without angle brackets it goes to the next space.
+ * "<local>"; the local part may be quoted; UTF-8 is allowed (RFC 6531); spaces before it too. Without angle brackets it goes to
+ * the next space.
  *
  * ERR_OK       *ret_path is set, *ret_rest is what follows; `local` lives in `arena`, the others are views of `in`
  * ERR_SYNTAX   it is none, or it is longer than the limits above

@@ -5,6 +5,8 @@
 #include <iconv.h>
 #include <utf8proc.h>
 
+#include "libcommon/mail/unicode.h"
+
 enum kind {
 	KIND_UTF8,  /* what is none becomes U+FFFD */
 	KIND_GUESS, /* what is none is Latin-1 */
@@ -85,14 +87,6 @@ mail_charset_open(struct mail_charset *cs, struct str name)
 	return true;
 }
 
-static void
-add_code_point(int32_t c, struct buffer *out)
-{
-	unsigned char utf8[4];
-
-	buffer_add(out, str_from(utf8, (size_t)utf8proc_encode_char(c, utf8)));
-}
-
 static size_t
 ascii_len(struct str s)
 {
@@ -141,7 +135,7 @@ take_utf8(struct str s, bool is_guess, bool is_last, struct buffer *out)
 		if (len > 0)
 			buffer_add(out, str_sub(rest, 0, (size_t)len));
 		else
-			add_code_point(is_guess ? (unsigned char)rest.ptr[0] : 0xfffd, out);
+			mail_add_code_point(is_guess ? (unsigned char)rest.ptr[0] : 0xfffd, out);
 		at += len > 0 ? (size_t)len : 1;
 	}
 	return at;
@@ -171,7 +165,7 @@ take_iconv(struct mail_charset *cs, bool is_last, struct buffer *out)
 			continue;
 		if (error == EINVAL && !is_last)
 			return;
-		add_code_point(0xfffd, out);
+		mail_add_code_point(0xfffd, out);
 		buffer_consume(&cs->pending, cs->kind == KIND_ICONV_WIDE ? 2 : 1);
 	}
 }

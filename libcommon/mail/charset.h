@@ -21,8 +21,8 @@ struct mail_charset {
 };
 
 /*
- * From the charset `name` (any case). False, and nothing is open, when it is not known. Text in "us-ascii", or without a name, is read as
- * UTF-8, and byte for byte as Latin-1 where it is none, because that is what such mail contains.
+ * From the charset `name` (any case). False, and nothing is open, when it is not known. Text in "us-ascii", or without a name, is
+ * read as UTF-8, and byte for byte as Latin-1 where it is none, because that is what such mail contains.
  */
 bool mail_charset_open(struct mail_charset *cs, struct str name);
 /* Append `bytes` to `out` as UTF-8, U+FFFD for what is none of the charset, whole characters only. `is_last`: no more will come. */

@@ -1,4 +1,4 @@
-/* Dates of mail: an instant and the offset it was written in.                  RFC 5322 s. 3.3, 4.3; RFC 3501 s. 9 (date-time, date) */
+/* Dates of mail: an instant and the offset it was written in.    RFC 5322 s. 3.3, 4.3; RFC 3501 s. 9 (date-time, date) */
 #ifndef SORA_MAIL_DATE_H
 #define SORA_MAIL_DATE_H
 

@@ -1,6 +1,8 @@
 /* Base64 and quoted-printable as streams. */
 #include "libcommon/mail/decode.h"
 
+#include "libcommon/mail/token.h"
+
 static const struct {
 	const char *name;
 	enum mail_encoding encoding;
@@ -84,15 +86,6 @@ base64(struct mail_decoder *d, struct str bytes, struct buffer *out)
 	buffer_grew(out, len);
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 is_blank(char c)
 {
@@ -138,16 +131,16 @@ static void
 qp_escape(struct mail_decoder *d, char c, struct buffer *out)
 {
 	char last = d->pending[d->pending_len - 1];
-	bool has_digit = d->pending_len == 2 && hex_value(last) >= 0;
+	bool has_digit = d->pending_len == 2 && mail_hex_value(last) >= 0;
 
-	if (has_digit && hex_value(c) >= 0) {
-		buffer_add_byte(out, (char)(hex_value(last) * 16 + hex_value(c)));
+	if (has_digit && mail_hex_value(c) >= 0) {
+		buffer_add_byte(out, (char)(mail_hex_value(last) * 16 + mail_hex_value(c)));
 		d->pending_len = 0;
 	} else if (!has_digit && c == '\n') {
 		d->pending_len = 0;
 	} else if (!has_digit && last != '\r' && (is_blank(c) || c == '\r')) {
 		hold(d, c, out);
-	} else if (d->pending_len == 1 && hex_value(c) >= 0) {
+	} else if (d->pending_len == 1 && mail_hex_value(c) >= 0) {
 		hold(d, c, out);
 	} else {
 		d->is_broken = true;
@@ -206,7 +199,7 @@ end(struct mail_decoder *d, struct buffer *out)
 {
 	if (d->digits % 4 != 0)
 		d->is_broken = true;
-	if (d->pending_len == 2 && d->pending[0] == '=' && hex_value(d->pending[1]) >= 0) {
+	if (d->pending_len == 2 && d->pending[0] == '=' && mail_hex_value(d->pending[1]) >= 0) {
 		d->is_broken = true;
 		flush_pending(d, out);
 	}

@@ -67,7 +67,7 @@ mail_header_next(struct str *rest, struct mail_field *ret_field)
 			return false;
 		while (is_folded(*rest))
 			raw.len += take_line(rest).len;
-		if (is_folded(raw) || !split_name(raw, &ret_field->name, &value_at))
+		if (!split_name(raw, &ret_field->name, &value_at))
 			continue;
 		ret_field->raw = raw;
 		ret_field->value = str_sub(without_line_end(raw), value_at, SIZE_MAX);

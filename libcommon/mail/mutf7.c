@@ -2,6 +2,7 @@
 #include <utf8proc.h>
 
 #include "libcommon/mail/charset.h"
+#include "libcommon/mail/unicode.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
@@ -9,14 +10,6 @@ static bool
 is_printable(int32_t c)
 {
 	return c >= 0x20 && c <= 0x7e;
-}
-
-static void
-add_code_point(int32_t c, struct buffer *out)
-{
-	unsigned char utf8[4];
-
-	buffer_add(out, str_from(utf8, (size_t)utf8proc_encode_char(c, utf8)));
 }
 
 /* A stream of UTF-16 units. */
@@ -43,7 +36,7 @@ add_unit(struct utf16 *u, int32_t unit, struct buffer *out)
 	u->high = 0;
 	if (is_printable(unit) || unit == 0)
 		return false;
-	add_code_point(unit, out);
+	mail_add_code_point(unit, out);
 	return true;
 }
 

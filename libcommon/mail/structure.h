@@ -113,7 +113,7 @@ struct mail_open {
 	uint64_t lines_before_body;
 };
 
-/* Private to structure.c; only here so that a parser can live inside something else. About 2.5 KiB, and what it points to. */
+/* Private to structure.c and entity.c; only here so that a parser can live inside something else. About 2.5 KiB, and what it points to. */
 struct mail_parser {
 	struct arena kept;
 	struct mail_message message;

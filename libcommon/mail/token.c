@@ -5,6 +5,15 @@
 
 enum { ENCODED_WORD_MAX = 512 }; /* RFC 2047 allows 75 */
 
+int
+mail_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool
 mail_is_token(int c)
 {

@@ -27,6 +27,9 @@ mail_is_blank(int c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* 0 to 15, or -1. */
+int mail_hex_value(char c);
+
 /* RFC 2045 s. 5.1: any printable ASCII but the tspecials. */
 bool mail_is_token(int c);
 

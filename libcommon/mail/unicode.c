@@ -1,4 +1,6 @@
 /* Case folding and normalisation: what SEARCH compares, and what mailboxes are called. */
+#include "libcommon/mail/unicode.h"
+
 #include <stdlib.h>
 #include <utf8proc.h>
 
@@ -6,8 +8,8 @@
 
 enum { DECOMPOSED_MAX = 32 };
 
-static void
-add_code_point(int32_t c, struct buffer *out)
+void
+mail_add_code_point(int32_t c, struct buffer *out)
 {
 	unsigned char utf8[4];
 
@@ -46,7 +48,7 @@ mail_fold(struct str utf8, struct buffer *out)
 			c = 0xfffd;
 		count = utf8proc_decompose_char(c, decomposed, DECOMPOSED_MAX, options, &boundary);
 		for (utf8proc_ssize_t i = 0; i < count && i < DECOMPOSED_MAX; i++)
-			add_code_point(decomposed[i], out);
+			mail_add_code_point(decomposed[i], out);
 		utf8 = str_sub(utf8, len > 0 ? (size_t)len : 1, SIZE_MAX);
 	}
 }

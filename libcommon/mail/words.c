@@ -27,26 +27,17 @@ split_word(const char *p, size_t len, struct encoded_word *ret)
 	return ret->is_base64 || ascii_lower(encoding.ptr[0]) == 'q';
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Append `text` with each `mark` and two hexadecimal digits made a byte. */
 static void
 add_hex_decoded(struct str text, char mark, bool is_underscore_blank, struct buffer *out)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
-		bool is_hex = c == mark && i + 2 < text.len && hex_value(text.ptr[i + 1]) >= 0 &&
-		    hex_value(text.ptr[i + 2]) >= 0;
+		bool is_hex = c == mark && i + 2 < text.len && mail_hex_value(text.ptr[i + 1]) >= 0 &&
+		    mail_hex_value(text.ptr[i + 2]) >= 0;
 
 		if (is_hex) {
-			c = (char)(hex_value(text.ptr[i + 1]) * 16 + hex_value(text.ptr[i + 2]));
+			c = (char)(mail_hex_value(text.ptr[i + 1]) * 16 + mail_hex_value(text.ptr[i + 2]));
 			i += 2;
 		} else if (c == '_' && is_underscore_blank) {
 			c = ' ';

@@ -63,6 +63,7 @@ static const struct {
 	{ "John Doe", "-|-|John Doe|" },
 	{ "John Doe a@b", "John Doe|-|a|b" },
 	{ "a@b John Doe", "John Doe|-|a|b" },
+	{ "x a@b y", "x|-|a|b" },
 	{ "a@b <a@b>", "a@b|-|a|b" },
 	{ "a@b@c", "-|-|a@b|c" },
 	{ "a@", "-|-|a|" },

@@ -53,6 +53,7 @@ Test(derive, envelope_is_made_from_the_raw_fields)
 /* LESSONS 56: no string of IMAP can carry NUL. */
 Test(derive, nul_is_left_out)
 {
+	struct buffer out = { 0 };
 	struct derived d;
 
 	derived_make(&d, STR("Subject: a\0b\xff\0c\r\nContent-Type: te\0xt/pl\0ain; x=\"a\0b\"\r\n\r\n"), 0, 0);
@@ -60,6 +61,12 @@ Test(derive, nul_is_left_out)
 	cr_assert(str_find(d.row.envelope, STR("{4}\r\nab\xff" "c")) < d.row.envelope.len, "%.*s", STR_ARG(d.row.envelope));
 	cr_assert_eq(memchr(d.row.bodystructure.ptr, '\0', d.row.bodystructure.len), NULL);
 	derived_clear(&d);
+
+	mail_print_nstring(STR("a\0b\r\n\"c"), &out);
+	mail_print_nstring(STR("\0\xff\0"), &out);
+	mail_print_nstring(STR_NONE, &out);
+	cr_assert(str_equal(buffer_str(&out), STR("\"ab  \\\"c\"{1}\r\n\xffNIL")), "%.*s", STR_ARG(buffer_str(&out)));
+	buffer_clear(&out);
 }
 
 static const struct {
@@ -97,6 +104,8 @@ static const struct {
 	{ "Content-Type: image/png; name=\"unclosed.png\r\nContent-Disposition: ; filename=a;;\r\n\r\n",
 	    "(\"IMAGE\" \"PNG\" (\"NAME\" \"unclosed.png\") NIL NIL \"7BIT\" 0 NIL (\"ATTACHMENT\" (\"FILENAME\" \"a\")) NIL NIL)",
 	    "(\"IMAGE\" \"PNG\" (\"NAME\" \"unclosed.png\") NIL NIL \"7BIT\" 0)" },
+	{ "Content-Type: image/png\r\nContent-Disposition: filename=a\r\n\r\n",
+	    "(\"IMAGE\" \"PNG\" NIL NIL NIL \"7BIT\" 0 NIL (\"ATTACHMENT\" (\"FILENAME\" \"a\")) NIL NIL)", "(\"IMAGE\" \"PNG\" NIL NIL NIL \"7BIT\" 0)" },
 	{ "Content-Type: image/png; name=\"\xc3\xa9\"; filename*0*=utf-8''%41\r\n\r\n",
 	    "(\"IMAGE\" \"PNG\" (\"NAME\" {2}\r\n\xc3\xa9 \"FILENAME*0*\" \"utf-8''%41\") NIL NIL \"7BIT\" 0 NIL NIL NIL NIL)",
 	    "(\"IMAGE\" \"PNG\" (\"NAME\" {2}\r\n\xc3\xa9 \"FILENAME*0*\" \"utf-8''%41\") NIL NIL \"7BIT\" 0)" },

@@ -150,6 +150,7 @@ Test(parts, a_walk_says_what_search_needs)
 Test(parts, damage_is_noticed)
 {
 	static const uint32_t path[] = { 4, 1, 1 };
+	static const size_t root_len = 7; /* what says how large the blob is */
 	struct mail_range range;
 	struct derived d;
 
@@ -161,14 +162,14 @@ Test(parts, damage_is_noticed)
 		cr_assert_eq(mail_parts_find(str_from(copy, len), path, 3, MAIL_SECTION_ALL, &range), ERR_CORRUPT, "cut at %zu", len);
 		free(copy);
 	}
-	for (size_t at = 0; at < d.row.parts.len; at++) {
+	for (size_t at = root_len; at < d.row.parts.len; at++) {
 		for (int flip = 1; flip < 256; flip *= 2) {
 			struct buffer copy = { 0 };
 
 			buffer_add(&copy, d.row.parts);
 			copy.bytes[at] = (char)(copy.bytes[at] ^ flip);
 			if (mail_parts_find(buffer_str(&copy), path, 3, MAIL_SECTION_ALL, &range) == ERR_OK)
-				cr_assert_leq(range.offset + range.len, sizeof(example) + (1u << 21));
+				cr_assert_leq(range.offset + range.len, sizeof(example) - 1, "byte %zu, bit %d", at, flip);
 			buffer_clear(&copy);
 		}
 	}

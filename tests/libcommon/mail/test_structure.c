@@ -68,6 +68,10 @@ static const struct {
 	{ MULTIPART("ab") "--ab\r\n" MULTIPART("a") "--a\r\n\r\nx\r\n--ab\r\n\r\ny\r\n--ab--",
 	    "MULTIPART/MIXED{MULTIPART/MIXED{TEXT/PLAIN} TEXT/PLAIN}" },
 	{ MULTIPART("a") "--a\r\n" MULTIPART("b") "--b\r\n\r\nx\r\n--a\r\n\r\ny", "MULTIPART/MIXED{MULTIPART/MIXED{TEXT/PLAIN} TEXT/PLAIN}" },
+	{ MULTIPART("a") "--a\r\n" MULTIPART("b") "--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\nnot a part\r\n--a\r\n\r\ny",
+	    "MULTIPART/MIXED{MULTIPART/MIXED{TEXT/PLAIN} TEXT/PLAIN}" },
+	{ MULTIPART("ab") "--ab\r\n" MULTIPART("a") "--a\r\n\r\nx\r\n--abx\r\n\r\ny",
+	    "MULTIPART/MIXED{MULTIPART/MIXED{TEXT/PLAIN} TEXT/PLAIN}" },
 	/* messages inside */
 	{ "Content-Type: message/rfc822\r\n\r\nSubject: in\r\nContent-Type: text/html\r\n\r\nx", "MESSAGE/RFC822{TEXT/HTML}" },
 	{ "Content-Type: message/rfc822\r\n", "MESSAGE/RFC822{TEXT/PLAIN}" },
