@@ -7,7 +7,7 @@
  *	while ((err = sasl_step(sasl, response, &challenge)) == ERR_AGAIN)
  *		send `challenge`, read the next `response`
  *
- * A mechanism is a row of the table in sasl.c. Bytes here are raw: the frontends whose protocol has base64 use base64.h.
+ * A mechanism is a row of the table in sasl.c. Bytes here are raw: the frontends whose protocol has base64 use libcommon/crypto/encode.h.
  */
 #ifndef SORA_SASL_SASL_H
 #define SORA_SASL_SASL_H

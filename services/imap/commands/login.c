@@ -1,6 +1,6 @@
 /* LOGIN and AUTHENTICATE.                                             RFC 3501 s. 6.2.2, 6.2.3; RFC 4959 (SASL-IR) */
 #include "libcommon/core/metrics.h"
-#include "libcommon/sasl/base64.h"
+#include "libcommon/crypto/encode.h"
 #include "libcommon/sasl/sasl.h"
 #include "proto/metadata.client.h"
 #include "services/imap/reply.h"
@@ -111,7 +111,7 @@ step(struct imap_command *cmd, struct str response)
 	enum err err = sasl_step(cmd->session->sasl, response, &challenge);
 
 	if (err == ERR_AGAIN) {
-		net_printf(cmd->session->conn, "+ %.*s\r\n", STR_ARG(base64_encode(challenge, cmd->arena)));
+		net_printf(cmd->session->conn, "+ %.*s\r\n", STR_ARG(base64_encode(cmd->arena, challenge)));
 		return imap_session_continue(cmd->session, authenticate_line);
 	}
 	cmd->session->sasl = NULL;
@@ -128,7 +128,7 @@ authenticate_line(struct imap_command *cmd, struct str line)
 		cmd->session->sasl = NULL;
 		return imap_reply_no(cmd, ERR_SYNTAX, "", "cancelled");
 	}
-	if (base64_decode(line, cmd->arena, &response) != ERR_OK)
+	if (!base64_decode(cmd->arena, line, &response))
 		return imap_reply_no(cmd, ERR_SYNTAX, "", "this is no base64");
 	return step(cmd, response);
 }
@@ -149,7 +149,7 @@ authenticate_run(struct imap_command *cmd)
 	/* "=" is an initial response of no bytes, which is not the same as none (RFC 4959 s. 3). */
 	if (str_equal(args->initial, STR("=")))
 		response = STR("");
-	else if (args->initial.ptr && base64_decode(args->initial, cmd->arena, &response) != ERR_OK)
+	else if (args->initial.ptr && !base64_decode(cmd->arena, args->initial, &response))
 		return imap_reply_no(cmd, ERR_SYNTAX, "", "this is no base64");
 	*backend = template;
 	backend->context = cmd;
