@@ -53,7 +53,13 @@ include $(sort $(wildcard libcommon/*/module.mk proto/module.mk services/*/modul
 
 build: $(PROGRAMS)
 
-$(PROGRAMS): $(LIBRARIES)
+# A name that two archives define would be linked as either: nobody would be told.
+$(BUILD)/lib/unique: $(LIBRARIES)
+	@twice=$$(nm -g --defined-only $^ | awk 'NF == 3 && $$2 ~ /[TDBRV]/ && seen[$$3]++ { print $$3 }'); \
+	    test -z "$$twice" || { echo "defined twice: $$twice"; false; }
+	@touch $@
+
+$(PROGRAMS): $(LIBRARIES) $(BUILD)/lib/unique
 	@echo "link $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIBRARIES) -Wl,--end-group $(PKG_LIBS)
 
