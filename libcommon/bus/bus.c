@@ -158,20 +158,28 @@ bus_serve(struct bus *bus, const char *service, const struct str *listen, size_t
 	return ERR_OK;
 }
 
+/* Servers are only ever added, in front, until the bus is freed: from the head on the list may be read without the lock. */
+static struct bus_server *
+servers_of(struct bus *bus)
+{
+	struct bus_server *head;
+
+	pthread_mutex_lock(&bus->lock);
+	head = bus->servers;
+	pthread_mutex_unlock(&bus->lock);
+	return head;
+}
+
 void
 bus_drain(struct bus *bus)
 {
-	pthread_mutex_lock(&bus->lock);
-	for (struct bus_server *server = bus->servers; server != NULL; server = server->next)
+	for (struct bus_server *server = servers_of(bus); server != NULL; server = server->next)
 		bus_server_drain(server);
-	pthread_mutex_unlock(&bus->lock);
 }
 
 void
 bus_quiesce(struct bus *bus, int64_t deadline_ms)
 {
-	pthread_mutex_lock(&bus->lock);
-	for (struct bus_server *server = bus->servers; server != NULL; server = server->next)
+	for (struct bus_server *server = servers_of(bus); server != NULL; server = server->next)
 		bus_server_quiesce(server, deadline_ms);
-	pthread_mutex_unlock(&bus->lock);
 }

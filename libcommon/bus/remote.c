@@ -75,7 +75,7 @@ static bool
 is_avoided(const struct bus_replica *replica, int64_t now)
 {
 	if (now >= replica->avoid_until_ms)
-		return false;
+		return replica->is_probed;
 	return replica->avoid_generation == 0 ||
 	    replica->avoid_generation == bus_link_generation(replica->links[BUS_LANE_SMALL]);
 }
@@ -150,6 +150,8 @@ take_locked(struct bus_remote *remote, struct bus_search *search, struct bus_rep
 		if (search->count < BUS_TRIES_MAX && (*ret_replica = best(remote, search, ret_count)) != NULL) {
 			(*ret_replica)->refs++;
 			search->generation = bus_link_generation((*ret_replica)->links[search->kind]);
+			search->is_probe = (*ret_replica)->ejections > 0 && !(*ret_replica)->is_probed;
+			(*ret_replica)->is_probed |= search->is_probe;
 			return ERR_OK;
 		}
 		if (search->give_up_ms == 0)
@@ -183,9 +185,12 @@ eject(struct bus_remote *remote, struct bus_replica *replica)
 	int64_t now = clock_mono_ms(), time_ms = EJECT_MIN_MS;
 	size_t listed = 0, ejected = 0;
 
+	/* Of many calls that were waiting for it when it fell silent, the first counts. */
+	if (is_avoided(replica, now))
+		return;
 	for (struct bus_replica *at = remote->replicas; at != NULL; at = at->next) {
 		listed += at->is_listed;
-		ejected += at->is_listed && at != replica && is_avoided(at, now);
+		ejected += at->is_listed && is_avoided(at, now);
 	}
 	if ((ejected + 1) * 2 > listed)
 		return;
@@ -237,6 +242,8 @@ void
 bus_remote_give(struct bus_remote *remote, struct bus_search *search, struct bus_replica *replica, enum bus_outcome outcome)
 {
 	enter(remote);
+	if (search->is_probe)
+		replica->is_probed = false;
 	note_outcome(remote, replica, outcome);
 	if (outcome != BUS_ANSWERED)
 		note_try(search, replica, outcome);

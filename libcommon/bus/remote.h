@@ -45,6 +45,7 @@ struct bus_search {
 	struct bus_try tries[BUS_TRIES_MAX];
 	size_t count;
 	unsigned generation; /* of the connection that was given */
+	bool is_probe;       /* the first to ask a replica that was left alone: the others wait for what comes of it */
 	int64_t give_up_ms;
 };
 

@@ -19,6 +19,7 @@ struct bus_replica {
 	unsigned ejections;                     /* in a row */
 	int64_t avoid_until_ms;                 /* asked only when there is no other */
 	unsigned avoid_generation;              /* while it is still this connection; 0: in any case */
+	bool is_probed;                         /* it was left alone, and one call is finding out whether it is well */
 };
 
 struct bus_remote {

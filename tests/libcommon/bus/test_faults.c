@@ -220,6 +220,29 @@ Test(bus_faults, one_that_fails_three_times_is_left_alone_for_a_while)
 	pair_stop(peers, &caller);
 }
 
+Test(bus_faults, one_call_finds_out_whether_it_is_well_again)
+{
+	struct peer peers[2] = { 0 };
+	struct caller caller;
+	struct bus_future *futures[4];
+
+	pair_start(peers, &caller, TCP);
+	peers[0].answer = ERR_UNAVAILABLE;
+	for (int i = 0; i < 3; i++)
+		cr_assert_str_eq(ping(&caller), "two");
+	sleep_ms(1100);
+	peers[0].answer = ERR_OK;
+	peers[0].sleep_ms = 300;
+	peers[0].runs = 0;
+	for (int i = 0; i < 4; i++)
+		futures[i] = metadata_ping_start(&caller.call, &empty);
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(metadata_ping_wait(futures[i], NULL), ERR_OK);
+	cr_assert_eq(peers[0].runs, 1);
+	cr_assert_str_eq(ping(&caller), "one");
+	pair_stop(peers, &caller);
+}
+
 /* Of three, the first two choices fail. Two left alone would be more than half, so the second is asked for ever. */
 Test(bus_faults, never_more_than_half_are_left_alone)
 {
