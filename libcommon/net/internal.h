@@ -125,7 +125,7 @@ struct net_server {
 };
 
 /* server.c */
-/* Accept what waits, then let epoll report the next; when there are no descriptors left, only after a while. */
+/* Accept one, let epoll report the next (when there are no descriptors left, only after a while), then work for the one. */
 void server_accept(struct listener *listener);
 /* Give `events` of `fd` to epoll, once. */
 void server_arm(struct net_server *server, int fd, uint32_t events, uint64_t data, bool is_added);
@@ -140,6 +140,8 @@ uint64_t event_data(unsigned kind, uint64_t generation, uint32_t number);
 void conn_leave_share(struct net_conn *conn);
 enum err pool_start(struct net_server *server);
 void pool_stop(struct net_server *server);
+/* The caller owns `conn`: look at it, and run what it asks for, then what others wait for. */
+void pool_work(struct net_conn *conn);
 /* Give a connection that the caller owns to epoll. False: something happened meanwhile, it is still the caller's. */
 bool conn_release(struct net_conn *conn, bool keeps_wake);
 /* Own a connection until the word is given back. False: another does, who will see `mark`; or it is gone. */
@@ -148,8 +150,6 @@ bool slot_own(struct slot *slot, uint64_t generation, unsigned mark);
 /* park.c: what a connection needs next. The caller owns it. */
 /* Do what can be done without blocking. TODO_NONE: it is parked or freed, not the caller's any more. */
 enum conn_todo conn_look(struct net_conn *conn);
-/* A connection that was just accepted: parked, or freed when it is refused. */
-void conn_park_new(struct net_conn *conn);
 /* What it asked for, on a thread that may block. */
 void conn_run(struct net_conn *conn, enum conn_todo todo);
 void conn_end(struct net_conn *conn, enum net_end end);

@@ -92,7 +92,7 @@ enum err net_server_listen(struct net_server *server, const struct net_listen *l
 enum err net_server_start(struct net_server *server);
 /* Stop accepting; parked connections get their bye spread over drain_ms, busy ones after their request. */
 void net_server_drain(struct net_server *server);
-/* Waits for the drain to end (at most drain_ms and a little), closes what is left, frees. */
+/* Waits for the drain to end (at most drain_ms and a little), closes what is left, waits for the last run to return, frees. */
 void net_server_free(struct net_server *server);
 size_t net_server_connections(struct net_server *server);
 

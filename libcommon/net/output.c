@@ -27,7 +27,7 @@ send_some(struct net_conn *conn, struct str bytes, size_t *ret_len)
 }
 
 /* Note what sending came to. */
-static enum net_io
+static void
 note(struct net_conn *conn, enum net_io io, size_t sent)
 {
 	if (io == IO_OK) {
@@ -42,7 +42,6 @@ note(struct net_conn *conn, enum net_io io, size_t sent)
 		conn->is_broken = true;
 		buffer_clear(&conn->out);
 	}
-	return io;
 }
 
 enum net_io
@@ -55,7 +54,8 @@ output_send(struct net_conn *conn)
 	while (buffer_len(&conn->out) > 0 && io == IO_OK) {
 		size_t sent = 0;
 
-		io = note(conn, send_some(conn, buffer_str(&conn->out), &sent), sent);
+		io = send_some(conn, buffer_str(&conn->out), &sent);
+		note(conn, io, sent);
 		if (io == IO_OK)
 			buffer_consume(&conn->out, sent);
 	}
@@ -119,12 +119,12 @@ net_write(struct net_conn *conn, struct str bytes)
 
 		/* What is large is sent from where it is. */
 		if (buffer_len(&conn->out) == 0 && piece.len >= OUTPUT_CHUNK && conn->phase != PHASE_TLS) {
-			if (note(conn, send_some(conn, piece, &sent), sent) == IO_OK) {
-				bytes = str_sub(bytes, sent, SIZE_MAX);
+			enum net_io io = send_some(conn, piece, &sent);
+
+			note(conn, io, sent);
+			bytes = str_sub(bytes, sent, SIZE_MAX);
+			if (sent > 0 || conn->is_broken)
 				continue;
-			}
-			if (conn->is_broken)
-				break;
 		}
 		buffer_add(&conn->out, piece);
 		bytes = str_sub(bytes, piece.len, SIZE_MAX);

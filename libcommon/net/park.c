@@ -307,19 +307,6 @@ clear_marks(struct net_conn *conn)
 	atomic_fetch_and(&conn->server->slots[conn->slot].word, ~(uint64_t)(SLOT_EVENT | SLOT_TIMER));
 }
 
-void
-conn_park_new(struct net_conn *conn)
-{
-	/* A new socket can be written to: it comes back at once, to a thread that does not accept. */
-	conn->interest = conn->phase == PHASE_OPEN ? EPOLLOUT : EPOLLIN;
-	while (conn->phase < PHASE_SESSION) {
-		clear_marks(conn);
-		if (park(conn))
-			return;
-	}
-	conn_free(conn);
-}
-
 enum conn_todo
 conn_look(struct net_conn *conn)
 {

@@ -209,9 +209,8 @@ next_turn(struct pool *pool, struct net_conn *conn)
 	return conn;
 }
 
-/* The caller owns `conn`; look at it, and run what it asks for, then what others wait for. */
-static void
-work(struct net_conn *conn)
+void
+pool_work(struct net_conn *conn)
 {
 	struct pool *pool = &conn->server->pool;
 	enum conn_todo todo = conn_look(conn);
@@ -250,7 +249,7 @@ timer_event(struct net_server *server)
 	}
 	slot = &server->slots[id];
 	if (slot_own(slot, generation_of(atomic_load(&slot->word)), SLOT_TIMER))
-		work(slot->conn);
+		pool_work(slot->conn);
 }
 
 static void
@@ -259,7 +258,7 @@ conn_event(struct net_server *server, uint64_t data)
 	struct slot *slot = &server->slots[(uint32_t)data];
 
 	if (slot_own(slot, data >> DATA_NUMBER_BITS & generation_mask, SLOT_EVENT))
-		work(slot->conn);
+		pool_work(slot->conn);
 }
 
 /* One event at a time: a thread that runs a session must not sit on others' events. */

@@ -19,7 +19,7 @@
 
 enum {
 	BACKLOG = 4096,
-	ACCEPT_BATCH = 64,      /* then others have their turn */
+	ACCEPT_BATCH = 64,      /* refused at once, then others have their turn */
 	ACCEPT_PAUSE_MS = 100,  /* when there are no descriptors left */
 	DRAIN_GRACE_MS = 1000,
 	CONNECTIONS_DEFAULT = 20000,
@@ -240,7 +240,8 @@ take_slot(struct net_server *server, uint32_t *ret_slot)
 	return has_slot;
 }
 
-static void
+/* NULL: it is refused. */
+static struct net_conn *
 welcome(struct listener *listener, int fd, const struct sockaddr *address)
 {
 	struct net_server *server = listener->server;
@@ -253,14 +254,14 @@ welcome(struct listener *listener, int fd, const struct sockaddr *address)
 		metric_add(METRIC_CONN_REFUSED, 1);
 		log_debug(&server->log, "net.refused");
 		close(fd);
-		return;
+		return NULL;
 	}
 	metric_add(METRIC_CONN_OPEN, 1);
 	conn = conn_new(listener, fd, slot, &peer);
 	pthread_mutex_lock(&server->lock);
 	server->slots[slot].conn = conn;
 	pthread_mutex_unlock(&server->lock);
-	conn_park_new(conn);
+	return conn;
 }
 
 /* Errors of accept that a later connection may not have; with the others the descriptors have run out. */
@@ -271,19 +272,21 @@ is_passing(int error)
 	    error == EHOSTUNREACH || error == ENETUNREACH || error == ETIMEDOUT;
 }
 
+/* Accepting goes on in another thread, this one goes on with what it has got. */
 void
 server_accept(struct listener *listener)
 {
 	struct net_server *server = listener->server;
 	uint32_t id = (uint32_t)(server->limits.connections + (size_t)(listener - server->listeners));
+	struct net_conn *conn = NULL;
 
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
+	for (int i = 0; i < ACCEPT_BATCH && conn == NULL; i++) {
 		struct sockaddr_storage address = { 0 };
 		socklen_t len = sizeof(address);
 		int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			welcome(listener, fd, (struct sockaddr *)&address);
+			conn = welcome(listener, fd, (struct sockaddr *)&address);
 		} else if (atomic_load(&server->drain_ms) != 0) {
 			return;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -295,6 +298,8 @@ server_accept(struct listener *listener)
 		}
 	}
 	arm_listener(listener, true);
+	if (conn != NULL)
+		pool_work(conn);
 }
 
 enum err

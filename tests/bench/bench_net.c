@@ -28,7 +28,7 @@
 #include "libcommon/core/random.h"
 #include "libcommon/net/net.h"
 
-enum { SESSIONS_MAX = 64, LOST_MS = 10000 };
+enum { SESSIONS_MAX = 32, LOST_MS = 10000 };
 
 /* Who may be woken: the lock is held over net_conn_wake, so that close has not returned. */
 struct session {
@@ -43,7 +43,7 @@ static _Atomic size_t session_count;
 static _Atomic bool is_over;
 static _Atomic uint64_t ran, woken, lost;
 
-/* ---- the protocol: a line is answered by itself; "T.." is STARTTLS, "Q.." ends */
+/* ---- the protocol: a line is answered by itself; "T.." is STARTTLS, "S.." may be silent for long, "Q.." ends */
 
 static enum err
 open_session(struct net_conn *conn)
@@ -85,6 +85,8 @@ run(struct net_conn *conn)
 	buffer_consume(net_input(conn), line.len);
 	if (verb == 'T')
 		return net_starttls(conn);
+	if (verb == 'S')
+		net_set_idle(conn, 3600000);
 	if (verb == 'Q') {
 		net_end(conn, NET_END_QUIT);
 		return ERR_CLOSED;
@@ -417,21 +419,36 @@ waker(void *arg)
 	return NULL;
 }
 
+/* Says nothing more: nothing hides a wake that is lost. */
+static void *
+listener(void *arg)
+{
+	struct client c;
+
+	(void)arg;
+	if (client_connect(&c, stress_port) && client_line(&c) && client_send(&c, "SILENT\n")) {
+		while (client_line(&c))
+			;
+	}
+	client_close(&c);
+	return NULL;
+}
+
 static int
 stress(int64_t seconds)
 {
-	enum { COMERS = 12, WAKERS = 4 };
+	enum { LISTENERS = 8, COMERS = 12, WAKERS = 4, ALL = LISTENERS + COMERS + WAKERS };
 	struct net_limits limits = { .threads_min = 2, .threads_max = 6, .connections = 1000, .idle_ms = 50, .write_ms = 1000,
 		.drain_ms = 300 };
-	pthread_t threads[COMERS + WAKERS];
+	pthread_t threads[ALL];
 	struct net_tls *tls;
 	struct net_server *server = make_server(&limits, false, &tls, &stress_port);
 
 	for (size_t i = 0; i < SESSIONS_MAX; i++)
 		pthread_mutex_init(&sessions[i].lock, NULL);
 	net_server_start(server);
-	for (uintptr_t i = 0; i < COMERS + WAKERS; i++)
-		pthread_create(&threads[i], NULL, i < COMERS ? comer : waker, (void *)(i + 1));
+	for (uintptr_t i = 0; i < ALL; i++)
+		pthread_create(&threads[i], NULL, i < LISTENERS ? listener : i < LISTENERS + COMERS ? comer : waker, (void *)(i + 1));
 	for (int64_t i = 0; i < seconds * 5; i++) {
 		usleep(200000);
 		net_server_connections(server);
@@ -439,7 +456,7 @@ stress(int64_t seconds)
 	net_server_drain(server);
 	atomic_store(&is_over, true);
 	net_server_free(server);
-	for (size_t i = 0; i < COMERS + WAKERS; i++)
+	for (size_t i = 0; i < ALL; i++)
 		pthread_join(threads[i], NULL);
 	net_tls_free(tls);
 	printf("%zu sessions, %" PRIu64 " requests, %" PRIu64 " wakes, %" PRIu64 " lost\n", atomic_load(&session_count),

@@ -198,6 +198,8 @@ close_session(struct net_conn *conn)
 
 	pthread_mutex_lock(&f->lock);
 	f->last_end = conn->end;
+	f->last_in = conn->bytes_in;
+	f->last_out = conn->bytes_out;
 	pthread_mutex_unlock(&f->lock);
 	note(f, &f->closed);
 }
@@ -381,7 +383,7 @@ client_line(struct client *c)
 		buffer_reserve(&c->in, 65536);
 		got = c->ssl ? SSL_read(c->ssl, c->in.bytes + c->in.end, 65536) : recv(c->fd, c->in.bytes + c->in.end, 65536, 0);
 		if (got <= 0)
-			return got < 0 && errno == EAGAIN ? "(nothing)" : "(closed)";
+			return got == 0 ? "(closed)" : errno == EAGAIN ? "(nothing)" : "(reset)";
 		buffer_grew(&c->in, (size_t)got);
 	}
 }

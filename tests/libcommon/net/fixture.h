@@ -36,7 +36,8 @@ struct fixture {
 	bool is_gate_open;
 	size_t opened, closed, running, ran, wakes;
 	size_t framed;                      /* the most bytes that frame has seen at once */
-	enum net_end last_end;
+	enum net_end last_end;              /* of the last that was closed, with its bytes */
+	uint64_t last_in, last_out;
 	struct net_conn *conns[4096];       /* by session->number */
 };
 
@@ -68,7 +69,7 @@ struct client {
 };
 struct client client_connect(uint16_t port);
 void client_send(struct client *c, struct str bytes);
-/* The next line, without its end; valid until the next call. "(closed)" at the end, "(nothing)" after WAIT_MS. */
+/* The next line, without its end; valid until the next call. "(closed)" at the end, "(reset)", "(nothing)" after WAIT_MS. */
 const char *client_line(struct client *c);
 /* Send a line, give the answer. */
 const char *client_ask(struct client *c, const char *line);
