@@ -7,7 +7,7 @@
 #include "services/imap/reply.h"
 #include "services/imap/views.h"
 
-enum { BAD_MAX = 20, BAD_MAX_BEFORE_LOGIN = 5 };
+enum { BAD_MAX = 50 };
 
 /* ---- tables */
 
@@ -131,9 +131,7 @@ log_command(struct imap_command *cmd, enum err err)
 static enum err
 count_bad(struct imap_session *session)
 {
-	unsigned max = session->state == IMAP_NOT_AUTHENTICATED ? BAD_MAX_BEFORE_LOGIN : BAD_MAX;
-
-	if (++session->bad_commands < max)
+	if (++session->bad_commands < BAD_MAX)
 		return ERR_OK;
 	imap_reply_bye(session, "too many bad commands");
 	return imap_session_end(session, NET_END_LIMIT);

@@ -12,7 +12,6 @@ static const struct {
 	{ "Flagged", METADATA_FLAG__METADATA_FLAGGED },
 	{ "Deleted", METADATA_FLAG__METADATA_DELETED },
 	{ "Draft", METADATA_FLAG__METADATA_DRAFT },
-	{ "Recent", 0 },
 };
 
 static enum err
@@ -29,7 +28,7 @@ parse_system(struct imap_cursor *cur, struct imap_flags *flags)
 		return ERR_OK;
 	}
 	cur->at = start;
-	return cur_fail(cur, "no such system flag");
+	return cur_fail(cur, str_equal_nocase(name, STR("Recent")) ? "\\Recent is the server's alone" : "no such system flag");
 }
 
 enum err

@@ -12,7 +12,7 @@ struct imap_flags {
 	size_t keyword_count;
 };
 
-/* "(\Seen $Forwarded)". \Recent is passed over: it is the server's alone, but clients that copy flags send it. */
+/* "(\Seen $Forwarded)". \Recent is the server's alone, and refused. */
 enum err imap_flags_parse_list(struct imap_cursor *cur, struct imap_flags *ret);
 /* One flag, or several with a space between, up to the line's end: the other form that STORE allows. */
 enum err imap_flags_parse_bare(struct imap_cursor *cur, struct imap_flags *ret);

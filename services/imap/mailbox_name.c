@@ -19,7 +19,8 @@ imap_mailbox_new_name(struct imap_command *cmd, struct str wire, struct str *ret
 {
 	if (str_ends_with(wire, STR("/")))
 		wire.len--;
-	if (imap_mailbox_name(cmd, wire, ret_name) == ERR_OK)
+	/* Nobody could name just this one in LIST. */
+	if (str_index(wire, '%') == wire.len && str_index(wire, '*') == wire.len && imap_mailbox_name(cmd, wire, ret_name) == ERR_OK)
 		return ERR_OK;
 	return imap_reply_no(cmd, ERR_CANNOT, "CANNOT", "a mailbox can not have this name");
 }

@@ -34,10 +34,12 @@ bool
 imap_pattern_matches(struct str pattern, struct str name)
 {
 	bool is_inbox = str_equal(name, STR("INBOX")) || str_starts_with(name, STR("INBOX/"));
-	size_t p = 0, n = 0, inbox_len = is_inbox ? 5 : 0;
+	size_t p = 0, n = 0, inbox_len = is_inbox ? 5 : 0; /* to be matched in any case */
 	struct retry star = { 0 }, percent = { 0 };
 
 	while (n < name.len || p < pattern.len) {
+		if (p < pattern.len && (pattern.ptr[p] == '*' || pattern.ptr[p] == '%'))
+			inbox_len = 0;
 		if (p < pattern.len && pattern.ptr[p] == '*') {
 			star = (struct retry){ ++p, n, true };
 			percent.is_set = false;

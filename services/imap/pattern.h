@@ -6,7 +6,10 @@
 
 enum { IMAP_SEPARATOR = '/' };
 
-/* Does the name match all of the pattern? INBOX as the first level is matched in any case. Both are UTF-8. */
+/*
+ * Does the name match all of the pattern? What stands before the first
+ * wildcard matches INBOX, as the first level, in any case. Both are UTF-8.
+ */
 bool imap_pattern_matches(struct str pattern, struct str name);
 
 #endif

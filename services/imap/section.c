@@ -234,7 +234,9 @@ print_literal(struct imap_fetch *fetch, const struct imap_section *section, cons
 	blob_reader_begin(&in, fetch->cmd->call, wire_str(fetch->wide->mail->blob), source->offset, source->len);
 	if (left > 0)
 		err = blob_reader_next(&in, &piece);
-	if (err == ERR_OK) {
+	if (err == ERR_OK && source->head.len + source->len == 0) {
+		buffer_printf(fetch->out, "%.*s \"\"", STR_ARG(section->name));
+	} else if (err == ERR_OK) {
 		buffer_printf(fetch->out, "%.*s {%llu}\r\n", STR_ARG(section->name), (unsigned long long)(source->head.len + source->len));
 		buffer_add(fetch->out, source->head);
 	}

@@ -240,15 +240,10 @@ tell_flags_only(struct imap_view *view, struct imap_image *now, const struct dif
 static void
 tell_all(struct imap_view *view, struct imap_image *now, const struct diff *diff, bool with_uid, struct buffer *out)
 {
-	uint32_t recent = imap_view_recent(view, now);
-
 	for (size_t i = diff->gone.count; i > 0; i--)
 		buffer_printf(out, "* %u EXPUNGE\r\n", diff->gone.at[i - 1]);
 	if (diff->new_count > 0)
-		buffer_printf(out, "* %u EXISTS\r\n", now->count);
-	if (diff->new_count > 0 || recent != view->recent_told)
-		buffer_printf(out, "* %u RECENT\r\n", recent);
-	view->recent_told = recent;
+		buffer_printf(out, "* %u EXISTS\r\n* %u RECENT\r\n", now->count, imap_view_recent(view, now));
 	imap_view_tell_keywords(view, now, out);
 	tell_changed(view, now, diff, 1, with_uid, out);
 	replace_told(view, imap_image_ref(now));

@@ -19,7 +19,6 @@ struct imap_view {
 	struct imap_image *told;
 	uint32_t told_keywords;       /* how many keywords FLAGS has named */
 	uint32_t recent_uid;          /* messages above this are \Recent here */
-	uint32_t recent_told;
 	bool is_read_only;
 
 	/* For views.c, under the mailbox's lock. */

@@ -226,7 +226,6 @@ enter(struct imap_mailbox *m, struct imap_image *image, const MetadataState *sta
 	view->is_read_only = is_read_only;
 	view->recent_uid = state->recent_uid;
 	view->told_keywords = view->told->keywords ? view->told->keywords->count : 0;
-	view->recent_told = imap_view_recent(view, view->told);
 	view->next = m->views;
 	m->views = view;
 	pthread_mutex_unlock(&m->lock);

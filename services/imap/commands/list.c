@@ -7,19 +7,47 @@
 
 struct list_args {
 	struct str reference, pattern;
+	bool is_special_use; /* only mailboxes that have one */
 };
 
+static enum err
+lsub_parse(struct imap_cursor *cur, void **ret_args)
+{
+	struct list_args *args = ARENA_NEW(cur->arena, struct list_args);
+
+	*ret_args = args;
+	TRY(cur_space(cur));
+	TRY(cur_astring(cur, &args->reference));
+	TRY(cur_space(cur));
+	return cur_list_mailbox(cur, &args->pattern);
+}
+
+/* "(SPECIAL-USE)" or "()". */
+static enum err
+parse_options(struct imap_cursor *cur, bool *ret_is_special_use)
+{
+	TRY(cur_byte(cur, '('));
+	*ret_is_special_use = cur_take_word(cur, "SPECIAL-USE");
+	return cur_is(cur, ')') ? cur_byte(cur, ')') : cur_fail(cur, "no such option of LIST");
+}
+
+/* Special uses are always told, so to be asked for them changes nothing (RFC 6154 s. 2). */
 static enum err
 list_parse(struct imap_cursor *cur, void **ret_args)
 {
 	struct list_args *args = ARENA_NEW(cur->arena, struct list_args);
+	bool is_asked;
 
+	*ret_args = args;
 	TRY(cur_space(cur));
+	if (cur_is(cur, '(')) {
+		TRY(parse_options(cur, &args->is_special_use));
+		TRY(cur_space(cur));
+	}
 	TRY(cur_astring(cur, &args->reference));
 	TRY(cur_space(cur));
 	TRY(cur_list_mailbox(cur, &args->pattern));
-	*ret_args = args;
-	return ERR_OK;
+	return cur_take_word(cur, " RETURN ") ? parse_options(cur, &is_asked) : ERR_OK;
 }
 
 /* The tree of the account's mailboxes, sorted by name. */
@@ -69,6 +97,11 @@ tree_get(struct imap_command *cmd, struct tree *ret_tree)
 	}
 	return ERR_OK;
 }
+
+enum {
+	SPECIAL_USES = METADATA_ATTRIBUTE__METADATA_ARCHIVE | METADATA_ATTRIBUTE__METADATA_DRAFTS | METADATA_ATTRIBUTE__METADATA_JUNK
+	    | METADATA_ATTRIBUTE__METADATA_SENT | METADATA_ATTRIBUTE__METADATA_TRASH,
+};
 
 static const struct {
 	uint32_t attribute;
@@ -126,7 +159,9 @@ list_run(struct imap_command *cmd)
 	for (size_t i = 0; i < tree.count; i++) {
 		MetadataMailbox *m = tree.mailboxes[i];
 
-		if (m->mailbox != 0 && imap_pattern_matches(pattern, wire_str(m->name)))
+		if (m->mailbox == 0 || (args->is_special_use && !(m->attributes & SPECIAL_USES)))
+			continue;
+		if (imap_pattern_matches(pattern, wire_str(m->name)))
 			print(cmd, wire_str(m->name), m->attributes, tree.has_children[i] ? "\\HasChildren" : "\\HasNoChildren");
 	}
 	return ERR_OK;
@@ -179,6 +214,6 @@ lsub_run(struct imap_command *cmd)
 
 const struct imap_command_row imap_commands_list[] = {
 	{ "LIST", IMAP_LOGGED_IN, 0, list_parse, list_run },
-	{ "LSUB", IMAP_LOGGED_IN, 0, list_parse, lsub_run },
+	{ "LSUB", IMAP_LOGGED_IN, 0, lsub_parse, lsub_run },
 	{ 0 },
 };

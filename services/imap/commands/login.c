@@ -116,7 +116,11 @@ step(struct imap_command *cmd, struct str response)
 	}
 	cmd->session->sasl = NULL;
 	/* What a client sends inside of SASL is no command: a wrong response fails the login. */
-	return answer(cmd, err == ERR_SYNTAX ? ERR_AUTH_FAILED : err);
+	if (err == ERR_SYNTAX)
+		err = ERR_AUTH_FAILED;
+	if (err == ERR_DENIED)
+		imap_reply_no(cmd, err, "AUTHORIZATIONFAILED", "nobody may act for others");
+	return answer(cmd, err);
 }
 
 static enum err

@@ -30,7 +30,7 @@ describe(struct imap_command *cmd, const struct imap_view *view, uint32_t uidval
 		buffer_add(&out, STR("()"));
 	else
 		imap_view_print_known(image, true, &out);
-	buffer_printf(&out, "] kept\r\n* %u EXISTS\r\n* %u RECENT\r\n", image->count, view->recent_told);
+	buffer_printf(&out, "] kept\r\n* %u EXISTS\r\n* %u RECENT\r\n", image->count, imap_view_recent(view, image));
 	if (unseen > 0)
 		buffer_printf(&out, "* OK [UNSEEN %u] first unseen message\r\n", unseen);
 	buffer_printf(&out, "* OK [UIDVALIDITY %u] UIDs valid\r\n* OK [UIDNEXT %u] next UID\r\n", uidvalidity, image->uidnext);
