@@ -58,7 +58,7 @@ def mails(count, seed=1):
 
 def bodies(client, first="1", last="*"):
     """{uid: bytes} of the selected mailbox."""
-    data = ok(client.uid("FETCH", f"{first}:{last}", "(BODY.PEEK[])"))
+    data = ok(client.uid("FETCH", f"{first}:{last}", "(UID BODY.PEEK[])"))
     found = {}
     for item in data:
         if isinstance(item, tuple):

@@ -38,7 +38,7 @@ def test_mbsync_both_ways_with_1000_mails(stack):
     with tempfile.TemporaryDirectory() as home:
         host, port = stack.imap[0]
         with open(f"{home}/rc", "w") as rc:
-            rc.write(f"IMAPAccount s\nHost {host}\nPort {port}\nUser {user}\nPass secret\n{tls_off()}\n\nIMAPStore far\nAccount s\n\n"
+            rc.write(f"IMAPAccount s\nHost {host}\nPort {port}\nUser {user}\nPass secret\nAuthMechs LOGIN\n{tls_off()}\n\nIMAPStore far\nAccount s\n\n"
                      f"MaildirStore near\nPath {home}/mail/\nInbox {home}/mail/INBOX\nSubFolders Verbatim\n\n"
                      f"Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n")
         os.makedirs(f"{home}/mail")
@@ -105,10 +105,11 @@ def test_mutt_reads_a_mailbox(stack):
     host, port = stack.imap[0]
     with tempfile.TemporaryDirectory() as home:
         url = f"imap://{host}:{port}/INBOX"
-        run(["mutt", "-n", "-F", "/dev/null", "-e", "set ssl_starttls=no", "-e", "set ssl_force_tls=no", "-e", f'set imap_user="{user}"',
-             "-e", 'set imap_pass="secret"', "-e", "set quit=yes", "-e", "set delete=no", "-e", "set copy=no",
-             "-e", f'push "<first-entry><copy-message>{home}/out<enter><exit>"', "-e", "set confirmcreate=no",
-             "-e", "set confirmappend=no", "-e", "set mbox_type=mbox", "-f", url], env={"HOME": home, "TERM": "xterm"}, stdin=b"")
+        with open(f"{home}/rc", "w") as rc:
+            rc.write(f'set ssl_starttls=no ssl_force_tls=no imap_user="{user}" imap_pass="secret" quit=yes delete=no copy=no\n'
+                     "set confirmcreate=no confirmappend=no mbox_type=mbox wait_key=no mark_old=no folder={home} record=\"\"\n"
+                     f'push "<first-entry><copy-message><kill-line>{home}/out<enter><exit>"\n')
+        run(["script", "-qec", f"stty rows 24 cols 80; mutt -n -F {home}/rc -f {url}", "/dev/null"], env={"HOME": home, "TERM": "xterm"}, timeout=60)
         assert b"Read me with mutt." in open(f"{home}/out", "rb").read()
 
 
@@ -124,7 +125,10 @@ def test_curl_lists_fetches_and_appends(stack):
     got = run([*auth, url + "INBOX;MAILINDEX=1"])
     assert got.endswith(without_trace(sent)), got
     upload = message("by curl", "uploaded\r\n")
-    run([*auth, "-T", "-", url + "INBOX"], stdin=upload)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(upload)
+        file.flush()
+        run([*auth, "-T", file.name, url + "INBOX"])
     assert run([*auth, url + "INBOX;MAILINDEX=2"]) == upload
     host, port = stack.imaps[0]
     tls = ["--cacert", f"{stack.directory}/cert.pem", "--resolve", f"sora.test:{port}:{host}"]
