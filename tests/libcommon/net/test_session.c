@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "libcommon/core/clock.h"
 #include "tests/libcommon/net/fixture.h"
@@ -123,6 +124,29 @@ Test(net, a_thread_reads_what_is_larger_than_the_parked_input)
 	cr_expect_str_eq(client_ask(&c, "READ 5"), "(closed)", "nothing comes for a second");
 	client_close(&c);
 	fixture_stop(&f);
+}
+
+Test(net, the_end_is_one_line_with_its_reason)
+{
+	char path[] = "/tmp/sora-test-XXXXXX", line[512] = "";
+	int file = mkstemp(path), saved = dup(2);
+	struct client c;
+
+	fixture_init(&f);
+	fixture_start_plain(&f);
+	c = greeted();
+	cr_expect_str_eq(client_ask(&c, "USER tester"), "OK");
+	log_setup(LOG_INFO, LOG_LOGFMT);
+	dup2(file, 2);
+	cr_expect_str_eq(client_ask(&c, "QUIT"), "bye");
+	client_close(&c);
+	fixture_stop(&f);
+	dup2(saved, 2);
+	cr_assert(pread(file, line, sizeof(line) - 1, 0) > 0);
+	cr_expect(strstr(line, "event=net.closed service=test session=") != NULL, "%s", line);
+	cr_expect(strstr(line, " user=tester reason=quit peer=127.0.0.1 ") != NULL, "%s", line);
+	cr_expect(strstr(line, " bytes_in=19 bytes_out=18\n") != NULL, "%s", line);
+	unlink(path);
 }
 
 /* ---- output */

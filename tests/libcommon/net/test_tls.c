@@ -56,6 +56,24 @@ Test(net_tls, implicit)
 	stop();
 }
 
+Test(net_tls, a_half_closed_client_gets_its_answers)
+{
+	struct client c;
+
+	start(true);
+	c = client_connect(f.port);
+	cr_assert_eq(client_tls(&c, STR_NONE), 1);
+	client_line(&c);
+	client_send(&c, STR("ECHO one\r\nBIG 3000000\r\nECHO two\r\n"));
+	SSL_shutdown(c.ssl);
+	cr_expect_str_eq(client_line(&c), "one");
+	client_line(&c);
+	cr_expect_str_eq(client_line(&c), "two");
+	cr_expect_str_eq(client_line(&c), "(closed)");
+	client_close(&c);
+	stop();
+}
+
 Test(net_tls, large_records_are_framed_and_read)
 {
 	static char lines[30000];
