@@ -1,0 +1,307 @@
+/* Bodies through the bus: the frontends' helper and the real blob service over a directory. */
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "libcommon/blob/blob.h"
+#include "libcommon/core/clock.h"
+#include "libcommon/core/mem.h"
+#include "libcommon/core/metrics.h"
+#include "proto/blob.client.h"
+#include "services/blob/service.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024 };
+
+struct stage {
+	struct config *config;
+	struct service_context context;
+	struct bus *client; /* the frontend's, as if in a process of its own */
+	void *service;
+	struct arena arena;
+	struct bus_call call;
+	char dir[100];
+};
+
+static void
+start_service(struct stage *stage)
+{
+	stage->context.bus = bus_new(stage->config);
+	cr_assert_eq(blob_service.start(&stage->context, &stage->service), ERR_OK);
+}
+
+static void
+stage_begin(struct stage *stage)
+{
+	struct buffer yaml = { 0 }, problems = { 0 };
+	unsigned long long name = random_u64();
+
+	*stage = (struct stage){ 0 };
+	snprintf(stage->dir, sizeof(stage->dir), "/tmp/sora-blob-bus-%llx", name);
+	buffer_printf(&yaml, "bus: {blob: [inproc://blob-%llx]}\nblob: {listen: [inproc://blob-%llx], store: dir, dir: %s}\n", name, name,
+	    stage->dir);
+	cr_assert_eq(config_parse(buffer_str(&yaml), "test", true, &stage->config, &problems), ERR_OK, "%.*s",
+	    STR_ARG(buffer_str(&problems)));
+	buffer_clear(&yaml);
+	buffer_clear(&problems);
+	stage->context.config = stage->config;
+	start_service(stage);
+	stage->client = bus_new(stage->config);
+	stage->call = (struct bus_call){ .bus = stage->client, .arena = &stage->arena, .role = BUS_ROLE_IMAP };
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+	(void)st;
+	(void)kind;
+	(void)place;
+	return remove(path);
+}
+
+static void
+stop_service(struct stage *stage)
+{
+	if (stage->service != NULL)
+		blob_service.stop(stage->service);
+	bus_free(stage->context.bus);
+	stage->service = NULL;
+	stage->context.bus = NULL;
+}
+
+static void
+stage_end(struct stage *stage)
+{
+	bus_free(stage->client);
+	stop_service(stage);
+	config_free(stage->config);
+	arena_clear(&stage->arena);
+	nftw(stage->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static char *
+make_body(size_t len)
+{
+	char *bytes = mem_alloc(len + 1);
+
+	random_bytes(bytes, len);
+	return bytes;
+}
+
+static struct blob_stored
+put(struct stage *stage, struct str body, size_t piece)
+{
+	struct blob_upload up;
+	struct blob_stored stored = { 0 };
+	enum err err;
+
+	blob_upload_begin(&up, &stage->call);
+	for (size_t at = 0; at < body.len; at += piece)
+		cr_assert_eq(blob_upload_add(&up, str_sub(body, at, piece)), ERR_OK, "at %zu of %zu", at, body.len);
+	err = blob_upload_finish(&up, &stage->arena, &stored);
+	cr_assert_eq(err, ERR_OK, "%zu bytes by %zu: %s", body.len, piece, err_row(err)->name);
+	cr_assert_eq(stored.size, body.len);
+	return stored;
+}
+
+static size_t
+count_objects(struct stage *stage)
+{
+	struct bus_call call = stage->call;
+	BlobListRequest req = BLOB_LIST_REQUEST__INIT;
+	BlobListReply *reply;
+
+	call.role = BUS_ROLE_WORKER;
+	cr_assert_eq(blob_list(&call, &req, &reply), ERR_OK);
+	return reply->n_object;
+}
+
+Test(blob, a_body_comes_back_whatever_its_size_and_pieces, .timeout = 120)
+{
+	static const size_t sizes[] = { 0, 1, 5000, 256 * KIB - 1, 256 * KIB, 256 * KIB + 1, 512 * KIB, 3 * MIB + 17 };
+	static const size_t pieces[] = { 999, 64 * KIB, 256 * KIB, 4 * MIB };
+	struct stage stage;
+
+	stage_begin(&stage);
+	for (size_t i = 0; i < 4 * sizeof(sizes) / sizeof(*sizes); i++) {
+		size_t len = sizes[i / 4];
+		char *bytes = make_body(len);
+		struct blob_stored stored = put(&stage, str_from(bytes, len), pieces[i % 4]);
+		struct str got;
+
+		cr_assert_eq(blob_read(&stage.call, stored.ref, 0, SIZE_MAX, &stage.arena, &got), ERR_OK, "%zu", len);
+		cr_assert(str_equal(got, str_from(bytes, len)), "%zu", len);
+		arena_reset(&stage.arena);
+		free(bytes);
+	}
+	stage_end(&stage);
+}
+
+Test(blob, a_body_of_one_chunk_is_one_call)
+{
+	static const struct { size_t len; int64_t calls; } cases[] = {
+		{ 0, 1 }, { 5000, 1 }, { 256 * KIB, 1 }, { 256 * KIB + 1, 2 }, { 512 * KIB, 2 },
+	};
+	struct stage stage;
+
+	stage_begin(&stage);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *bytes = make_body(cases[i].len);
+		int64_t before = metric_get(METRIC_BUS_SERVED);
+
+		put(&stage, str_from(bytes, cases[i].len), 1000);
+		cr_assert_eq(metric_get(METRIC_BUS_SERVED) - before, cases[i].calls, "%zu bytes", cases[i].len);
+		free(bytes);
+	}
+	stage_end(&stage);
+}
+
+Test(blob, any_range_is_read_and_ends_with_the_body)
+{
+	static const struct { uint64_t offset; uint64_t len; } cases[] = {
+		{ 0, 0 }, { 0, 1 }, { 0, UINT64_MAX }, { 1, UINT64_MAX }, { 256 * KIB - 1, 2 }, { 100000, 600000 }, { 999999, 1 }, { 999999, 5 },
+		{ 1000000, 5 }, { 1000001, 5 }, { UINT64_MAX, UINT64_MAX }, { 0, 256 * KIB }, { 0, 512 * KIB }, { 700000, 300000 },
+	};
+	struct stage stage;
+	char *bytes = make_body(1000000);
+	struct str body = str_from(bytes, 1000000);
+	struct blob_stored stored;
+
+	stage_begin(&stage);
+	stored = put(&stage, body, body.len);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct str got, expected = cases[i].offset < body.len ? str_sub(body, cases[i].offset, cases[i].len) : STR_NONE;
+
+		cr_assert_eq(blob_read(&stage.call, stored.ref, cases[i].offset, cases[i].len, &stage.arena, &got), ERR_OK, "case %zu", i);
+		cr_assert(str_equal(got, expected), "case %zu: %zu bytes, not %zu", i, got.len, expected.len);
+	}
+	free(bytes);
+	stage_end(&stage);
+}
+
+Test(blob, what_is_given_up_leaves_nothing)
+{
+	static const size_t sizes[] = { 0, 10, 256 * KIB + 1, MIB };
+	struct stage stage;
+
+	stage_begin(&stage);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		char *bytes = make_body(sizes[i]);
+		struct blob_upload up;
+
+		blob_upload_begin(&up, &stage.call);
+		cr_assert_eq(blob_upload_add(&up, str_from(bytes, sizes[i])), ERR_OK);
+		blob_upload_abort(&up);
+		blob_upload_abort(&up);
+		cr_assert_eq(count_objects(&stage), 0, "%zu bytes", sizes[i]);
+		free(bytes);
+	}
+	stage_end(&stage);
+}
+
+Test(blob, reading_may_end_early)
+{
+	struct stage stage;
+	char *bytes = make_body(MIB);
+	struct blob_stored stored;
+	struct blob_reader in;
+	struct str piece;
+
+	stage_begin(&stage);
+	stored = put(&stage, str_from(bytes, MIB), MIB);
+	blob_reader_begin(&in, &stage.call, stored.ref, 0, UINT64_MAX);
+	blob_reader_end(&in);
+	blob_reader_begin(&in, &stage.call, stored.ref, 0, UINT64_MAX);
+	cr_assert_eq(blob_reader_next(&in, &piece), ERR_OK);
+	cr_assert(in.size == MIB && piece.len == BUS_CHUNK_MAX && memcmp(piece.ptr, bytes, piece.len) == 0);
+	blob_reader_end(&in);
+	free(bytes);
+	stage_end(&stage);
+}
+
+Test(blob, a_missing_body_is_nonexistent_and_a_strange_reference_invalid)
+{
+	struct stage stage;
+	struct blob_stored stored;
+	struct str got = STR("untouched");
+	struct bus_call worker;
+	BlobDeleteRequest req = BLOB_DELETE_REQUEST__INIT;
+
+	stage_begin(&stage);
+	stored = put(&stage, STR("x"), 1);
+	worker = stage.call;
+	worker.role = BUS_ROLE_WORKER;
+	req.blob = (ProtobufCBinaryData){ stored.ref.len, (uint8_t *)stored.ref.ptr };
+	cr_assert_eq(blob_delete(&worker, &req, NULL), ERR_OK);
+	cr_assert_eq(blob_delete(&worker, &req, NULL), ERR_OK, "done twice is done once");
+	cr_assert_eq(blob_read(&stage.call, stored.ref, 0, 10, &stage.arena, &got), ERR_NONEXISTENT);
+	cr_assert_eq(blob_read(&stage.call, STR("nonsense"), 0, 10, &stage.arena, &got), ERR_INVALID);
+	cr_assert(str_equal(got, STR("untouched")));
+	stage_end(&stage);
+}
+
+Test(blob, an_upload_whose_service_is_new_has_to_be_sent_again)
+{
+	struct stage stage;
+	char *bytes = make_body(MIB);
+	struct blob_upload up;
+	struct blob_stored stored;
+	enum err err;
+
+	stage_begin(&stage);
+	blob_upload_begin(&up, &stage.call);
+	cr_assert_eq(blob_upload_add(&up, str_from(bytes, 300 * KIB)), ERR_OK);
+	stop_service(&stage);
+	start_service(&stage);
+	err = blob_upload_add(&up, str_from(bytes, MIB));
+	cr_assert(err != ERR_OK && err_row(err)->is_retryable, "%s", err_row(err)->name);
+	cr_assert_eq(blob_upload_add(&up, STR("more")), err, "the first error stays");
+	cr_assert_eq(blob_upload_finish(&up, &stage.arena, &stored), err);
+	free(bytes);
+	stage_end(&stage);
+}
+
+Test(blob, chunks_out_of_order_or_of_no_upload_are_refused)
+{
+	static const struct { uint64_t upload, offset, total; bool is_last; enum err err; } cases[] = {
+		{ 0, 5, 0, false, ERR_INVALID }, { 1, 0, 0, false, ERR_STALE }, { 0, 0, 4, true, ERR_INVALID }, { 0, 0, 3, true, ERR_OK },
+	};
+	struct stage stage;
+
+	stage_begin(&stage);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		BlobPutRequest req = BLOB_PUT_REQUEST__INIT;
+		BlobPutReply *reply;
+
+		req.upload = cases[i].upload;
+		req.offset = cases[i].offset;
+		req.last = cases[i].is_last;
+		req.total = cases[i].total;
+		cr_assert_eq(blob_put(&stage.call, &req, STR("abc"), &reply), cases[i].err, "case %zu", i);
+	}
+	cr_assert_eq(count_objects(&stage), 1);
+	stage_end(&stage);
+}
+
+Test(blob, a_chunk_that_comes_twice_counts_once)
+{
+	struct stage stage;
+	BlobPutRequest req = BLOB_PUT_REQUEST__INIT;
+	BlobPutReply *reply;
+	struct str got;
+
+	stage_begin(&stage);
+	cr_assert_eq(blob_put(&stage.call, &req, STR("abc"), &reply), ERR_OK);
+	req.upload = reply->upload;
+	req.offset = 3;
+	cr_assert_eq(blob_put(&stage.call, &req, STR("def"), &reply), ERR_OK);
+	cr_assert_eq(blob_put(&stage.call, &req, STR("def"), &reply), ERR_OK);
+	req.offset = 6;
+	req.last = true;
+	req.total = 7;
+	cr_assert_eq(blob_put(&stage.call, &req, STR("g"), &reply), ERR_OK);
+	cr_assert_eq(blob_read(&stage.call, str_from(reply->blob.data, reply->blob.len), 0, 100, &stage.arena, &got), ERR_OK);
+	cr_assert(str_equal(got, STR("abcdefg")));
+	stage_end(&stage);
+}
