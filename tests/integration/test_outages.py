@@ -12,7 +12,7 @@ def tries(stack, user, mail, replica=0):
     end = time.monotonic() + 90
     while time.monotonic() < end:
         try:
-            refused = deliver(stack, [user], mail, replica=replica)
+            refused = deliver(stack, [user], mail, replica=replica + len(codes))
             codes.append(refused[user][0] if refused else 250)
         except smtplib.SMTPResponseException as answer:
             codes.append(answer.smtp_code)
