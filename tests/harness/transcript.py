@@ -211,7 +211,7 @@ class Transcript:
     def match(self, pattern, line):
         """Bind what the pattern binds when it matches."""
         if (wanted := responses.capabilities(pattern)) and (have := responses.capabilities(line)):
-            return all((w[1:] not in have) if w.startswith("!") else w in have for w in wanted)
+            return all((w[1:] not in have) if w.startswith("!") else w in have for w in wanted if w[0] != "$")
         found = re.fullmatch(self.regex(pattern), line, re.S) or \
             re.fullmatch(self.regex(responses.canonical(pattern)), responses.canonical(line), re.S)
         if found:
@@ -270,7 +270,7 @@ class Transcript:
         repeated, until = self.repeated.pop(step.who, None), time.monotonic() + REPEAT_SECONDS
         seen = []
         while left:
-            line = c.response(any(responses.is_literal(choice.text) for choice in left))
+            line = c.response(any(responses.is_literal(choice.text) or '""' in choice.text for choice in left))
             if line is None:
                 raise Mismatch(f"closed; expected: {self.expand(left[0].text)}\n" + "\n".join(seen))
             seen.append(line)
