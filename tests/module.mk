@@ -24,7 +24,8 @@ tests: $(TEST_PROGRAMS)
 # Fuzzers are clang's, and so are the objects they are linked with.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)
-FUZZ_MORE-imap = services/imap/parser.c $(wildcard services/imap/parse_*.c services/imap/commands/*.c)
+FUZZ_MORE-imap = $(filter-out %/main.c,$(wildcard services/imap/*.c services/imap/commands/*.c services/imap/ext/*/*.c)) $(imap_tables) \
+	$(wildcard libcommon/sasl/*.c libcommon/net/*.c libcommon/bus/*.c libcommon/blob/*.c) $(filter %.pb-c.c %/methods.c %.client.c,$(proto_made))
 FUZZ_MORE-lmtp = services/lmtp/parser.c services/lmtp/data.c services/lmtp/trace.c
 FUZZ_MORE-bus = libcommon/bus/codec.c $(filter %.pb-c.c %/methods.c,$(proto_made))
 FUZZ_MORE-proxy = libcommon/net/proxy.c

@@ -77,6 +77,9 @@ imap_copy(struct imap_command *cmd, bool is_move, struct imap_copied *ret_copied
 		return ERR_INTERNAL;
 	if (is_move)
 		imap_view_sync(view, have, reply->sync);
+	/* Into itself (no two mailboxes have one UIDVALIDITY): the copies are told before the OK. */
+	if (reply->n_to_uid > 0 && reply->uidvalidity == imap_mailbox_uidvalidity(view))
+		imap_view_recheck(view);
 	ret_copied->code = reply->n_from_uid ? copyuid(reply, cmd->arena) : STR_NONE;
 	return ERR_OK;
 }

@@ -1,6 +1,8 @@
 /* Images of mailboxes: chunks shared, copied on write. */
 #include "services/imap/image.h"
 
+#include <stdlib.h>
+
 #include "libcommon/core/mem.h"
 
 /* ---- counted parts */

@@ -1,6 +1,8 @@
 /* The IMAP service: its listeners and what its sessions share, from start to stop. */
 #include "services/imap/service.h"
 
+#include <stdlib.h>
+
 #include "libcommon/core/mem.h"
 #include "services/imap/session.h"
 #include "services/imap/views.h"

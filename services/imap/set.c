@@ -1,6 +1,8 @@
 /* Sets of numbers. */
 #include "services/imap/set.h"
 
+#include <stdlib.h>
+
 static int
 compare_ranges(const void *a, const void *b)
 {

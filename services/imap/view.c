@@ -1,6 +1,8 @@
 /* The diff between what a client was told and what is, and the words for it. */
 #include "services/imap/view.h"
 
+#include <stdlib.h>
+
 #include "libcommon/core/mem.h"
 
 /* ---- two images side by side, in order of UID */

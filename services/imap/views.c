@@ -2,6 +2,7 @@
 #include "services/imap/views.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "libcommon/core/mem.h"
 #include "libcommon/net/net.h"

@@ -2,6 +2,7 @@
 #include "services/imap/watch.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
