@@ -40,7 +40,7 @@ session_options(const struct config *config, struct arena *arena)
 	long long timeout = (long long)config->database_timeout;
 
 	return arena_printf(arena, "-c timezone=UTC -c statement_timeout=%lld -c lock_timeout=%lld"
-		" -c idle_in_transaction_session_timeout=%lld -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+		" -c idle_in_transaction_session_timeout=%lld -c enable_seqscan=off"
 		" -c jit=off -c client_min_messages=warning", timeout, timeout, timeout).ptr;
 }
 

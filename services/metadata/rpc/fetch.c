@@ -12,7 +12,7 @@ static const struct pg_statement fetch_statement = { "fetch",
 	" FROM (SELECT w.uid, w.message FROM unnest($3, $4) r(f, l), LATERAL (SELECT uid, message FROM entries"
 	"  WHERE account = $1 AND mailbox = $2 AND uid BETWEEN r.f AND r.l ORDER BY uid LIMIT $5) w"
 	"  WHERE EXISTS (SELECT FROM mailbox_state WHERE account = $1 AND mailbox = $2) LIMIT $5) e"
-	" JOIN messages m ON m.account = $1 AND m.message = e.message ORDER BY e.uid" };
+	", LATERAL (SELECT * FROM messages WHERE account = $1 AND message = e.message OFFSET 0) m ORDER BY e.uid" };
 
 static MetadataFetchReply__Row *
 row_read(const struct pg_rows *rows, size_t row, struct arena *arena, size_t *bytes)

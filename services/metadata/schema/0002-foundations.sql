@@ -12,19 +12,12 @@ CREATE FUNCTION current_timeline() RETURNS bigint LANGUAGE sql VOLATILE AS $$
 	FROM pg_control_system()
 $$;
 
--- Lock a mailbox and take its row. The first change on a new timeline skips what the old one may have told a client.
-CREATE FUNCTION mailbox_lock(p_account bigint, p_mailbox integer, p_timeline bigint) RETURNS mailbox_state
-LANGUAGE plpgsql AS $$
+-- Lock a mailbox and take its row; all NULL: there is none.
+CREATE FUNCTION mailbox_lock(p_account bigint, p_mailbox integer) RETURNS mailbox_state LANGUAGE plpgsql AS $$
 DECLARE
 	s mailbox_state;
 BEGIN
 	SELECT * INTO s FROM mailbox_state WHERE account = p_account AND mailbox = p_mailbox FOR NO KEY UPDATE;
-	IF FOUND AND s.timeline <> p_timeline THEN
-		s.uidnext := s.uidnext + 10000;
-		s.modseq := s.modseq + 1048576;
-		s.floor := s.modseq;
-		s.timeline := p_timeline;
-	END IF;
 	RETURN s;
 END $$;
 
@@ -84,32 +77,39 @@ CREATE FUNCTION mailbox_gone(p_answer bigint[], p_mailbox integer) RETURNS effec
 	SELECT ('OK', false, p_answer, p_mailbox, true, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::effect
 $$;
 
--- Begin the change of a locked mailbox: `s` is what mailbox_lock returned, its modseq moved on by the caller.
-CREATE FUNCTION change_begin(s mailbox_state) RETURNS effect LANGUAGE plpgsql AS $$
+-- Begin the change of a locked mailbox, whose row `s` is: e.modseq is the change's, e.uidnext the next UID to give. The first change
+-- on a new timeline skips what the old one may have told a client.
+CREATE FUNCTION change_begin(s mailbox_state, p_timeline bigint) RETURNS effect LANGUAGE plpgsql AS $$
 DECLARE
 	e effect;
 BEGIN
-	SELECT timeline, modseq INTO e.old_timeline, e.old_modseq FROM mailbox_state WHERE account = s.account AND mailbox = s.mailbox;
 	e.status := 'OK';
 	e.is_twin := false;
 	e.answer := '{}';
 	e.mailbox := s.mailbox;
 	e.is_gone := false;
-	e.timeline := s.timeline;
-	e.modseq := s.modseq;
+	e.old_timeline := s.timeline;
+	e.old_modseq := s.modseq;
+	e.timeline := p_timeline;
+	e.modseq := s.modseq + 1;
+	e.uidnext := s.uidnext;
+	IF s.timeline <> p_timeline THEN
+		e.modseq := e.modseq + 1048576;
+		e.uidnext := e.uidnext + 10000;
+	END IF;
 	e.is_new := false;
+	e.recent_uid := s.recent_uid;
 	RETURN e;
 END $$;
 
--- End it: the state row and the journal.
+-- End it: the state row, with the counts of `s`, and the journal.
 CREATE FUNCTION change_end(s mailbox_state, e effect) RETURNS effect LANGUAGE plpgsql AS $$
 BEGIN
-	e.uidnext := s.uidnext;
-	e.recent_uid := s.recent_uid;
-	UPDATE mailbox_state SET uidnext = s.uidnext, modseq = s.modseq, floor = s.floor, timeline = s.timeline, messages = s.messages,
-		unseen = s.unseen, deleted = s.deleted, bytes = s.bytes
+	UPDATE mailbox_state SET uidnext = e.uidnext, modseq = e.modseq, timeline = e.timeline,
+		floor = CASE WHEN e.timeline = e.old_timeline THEN floor ELSE e.modseq - 1 END,
+		messages = s.messages, unseen = s.unseen, deleted = s.deleted, bytes = s.bytes
 	WHERE account = s.account AND mailbox = s.mailbox;
-	INSERT INTO changes VALUES (s.account, s.mailbox, s.modseq, now_ms(), s.uidnext, e.is_new, e.uids, e.flags, e.sizes, e.dates,
+	INSERT INTO changes VALUES (s.account, s.mailbox, e.modseq, now_ms(), e.uidnext, e.is_new, e.uids, e.flags, e.sizes, e.dates,
 		e.keywords, e.vanished, e.keyword, e.keyword_first);
 	RETURN e;
 END $$;

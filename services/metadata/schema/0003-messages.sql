@@ -17,32 +17,33 @@ DECLARE
 	many integer := cardinality(p_blob);
 	total bigint;
 	first_uid bigint;
+	answer bigint[];
+	refusal text;
 BEGIN
-	s := mailbox_lock(p_account, target, p_timeline);
+	s := mailbox_lock(p_account, target);
 	IF s.mailbox IS NULL THEN
 		RETURN NEXT refused('NO_MAILBOX');
 		RETURN;
 	END IF;
-	first_uid := s.uidnext;
-	c := call_claim(p_account, p_key, p_keep_ms, ARRAY[target,
-		(SELECT uidvalidity FROM mailboxes WHERE account = p_account AND mailbox = target), first_uid, many]);
+	e := change_begin(s, p_timeline);
+	first_uid := e.uidnext;
+	answer := ARRAY[target, (SELECT uidvalidity FROM mailboxes WHERE account = p_account AND mailbox = target), first_uid, many];
+	c := call_claim(p_account, p_key, p_keep_ms, answer);
 	IF c.key IS NOT NULL THEN
 		RETURN NEXT twin(c);
 		RETURN;
 	END IF;
 	SELECT sum(b + octet_length(p)) INTO total FROM unnest(p_blob_size, p_prefix) u(b, p);
 	IF (SELECT min(m) FROM unnest(p_put_ms) m) < now_ms() - 3600000 THEN
-		e := refused('STALE');
+		refusal := 'STALE';
 	ELSIF NOT usage_take(p_account, total, many) THEN
-		e := refused('OVERQUOTA');
+		refusal := 'OVERQUOTA';
 	END IF;
-	IF e.status IS NOT NULL THEN
-		PERFORM call_answer(p_account, p_key, e.status, '{}');
-		RETURN NEXT e;
+	IF refusal IS NOT NULL THEN
+		PERFORM call_answer(p_account, p_key, refusal, '{}');
+		RETURN NEXT refused(refusal);
 		RETURN;
 	END IF;
-	s.modseq := s.modseq + 1;
-	e := change_begin(s);
 	SELECT * INTO k FROM keyword_numbers(p_account, target, p_keyword, true);
 	IF k.numbers IS NULL THEN
 		PERFORM usage_give(p_account, total, many);
@@ -53,12 +54,12 @@ BEGIN
 	e.keyword := k.added;
 	e.keyword_first := k.added_first;
 	INSERT INTO messages
-	SELECT p_account, target::bigint << 32 | s.uidnext + i - 1, target::bigint << 32 | s.uidnext + i - 1, blob, put_ms, blob_size,
+	SELECT p_account, target::bigint << 32 | first_uid + i - 1, target::bigint << 32 | first_uid + i - 1, blob, put_ms, blob_size,
 		blob_size + octet_length(prefix), parser, complete, prefix, envelope, structure, body, parts, fields
 	FROM unnest(p_blob, p_put_ms, p_blob_size, p_parser, p_complete, p_prefix, p_envelope, p_structure, p_body, p_parts, p_fields)
 		WITH ORDINALITY u(blob, put_ms, blob_size, parser, complete, prefix, envelope, structure, body, parts, fields, i);
 	INSERT INTO entries
-	SELECT p_account, s.uidnext + i - 1, target::bigint << 32 | s.uidnext + i - 1, s.modseq, blob_size + octet_length(prefix), date,
+	SELECT p_account, first_uid + i - 1, target::bigint << 32 | first_uid + i - 1, e.modseq, blob_size + octet_length(prefix), date,
 		now_ms(), target, flags,
 		(SELECT keyword_set(array_agg(n)) FROM unnest(k.numbers, p_keyword_mail) w(n, mail) WHERE w.mail = i)
 	FROM unnest(p_blob_size, p_prefix, p_date, p_flags) WITH ORDINALITY u(blob_size, prefix, date, flags, i);
@@ -66,24 +67,21 @@ BEGIN
 	s.bytes := s.bytes + total;
 	s.unseen := s.unseen + (SELECT count(*) FROM unnest(p_flags) f WHERE f & 1 = 0);
 	s.deleted := s.deleted + (SELECT count(*) FROM unnest(p_flags) f WHERE f & 8 <> 0);
-	s.uidnext := s.uidnext + many;
-	e := entries_pack(p_account, target, (SELECT array_agg(u) FROM generate_series(first_uid, s.uidnext - 1) u), e);
+	e.uidnext := first_uid + many;
+	e := entries_pack(p_account, target, (SELECT array_agg(u) FROM generate_series(first_uid, e.uidnext - 1) u), e);
 	e.is_new := true;
-	e.answer := ARRAY[target, (SELECT uidvalidity FROM mailboxes WHERE account = p_account AND mailbox = target), first_uid, many];
+	e.answer := answer;
 	RETURN NEXT change_end(s, e);
 END $$;
 
--- Put a mail into one locked mailbox on its way of delivery.
-CREATE FUNCTION delivery_enter(s mailbox_state, p_message bigint, p_size bigint, p_date bigint, p_flags integer, p_keyword bytea[])
+-- Put a mail into one locked mailbox on its way of delivery; `e` is the change that has begun.
+CREATE FUNCTION delivery_enter(s mailbox_state, e effect, p_message bigint, p_size bigint, p_date bigint, p_flags integer, p_keyword bytea[])
 RETURNS effect LANGUAGE plpgsql AS $$
 DECLARE
-	e effect;
 	k record;
 	numbers smallint[];
 BEGIN
-	s.modseq := s.modseq + 1;
-	e := change_begin(s);
-	IF cardinality(p_keyword) > 0 THEN
+	IF p_keyword IS NOT NULL THEN
 		SELECT * INTO k FROM keyword_numbers(s.account, s.mailbox, p_keyword, true);
 		numbers := keyword_set(k.numbers);
 	END IF;
@@ -93,13 +91,13 @@ BEGIN
 		e.keyword_first := k.added_first;
 		e.keywords := ARRAY[0, cardinality(numbers)] || numbers::integer[];
 	END IF;
-	INSERT INTO entries VALUES (s.account, s.uidnext, p_message, s.modseq, p_size, p_date, now_ms(), s.mailbox, p_flags, numbers);
-	e.uids := ARRAY[s.uidnext];
+	INSERT INTO entries VALUES (s.account, e.uidnext, p_message, e.modseq, p_size, p_date, now_ms(), s.mailbox, p_flags, numbers);
+	e.uids := ARRAY[e.uidnext];
 	e.flags := ARRAY[p_flags];
 	e.sizes := ARRAY[p_size];
 	e.dates := ARRAY[p_date];
 	e.is_new := true;
-	s.uidnext := s.uidnext + 1;
+	e.uidnext := e.uidnext + 1;
 	s.messages := s.messages + 1;
 	s.bytes := s.bytes + p_size;
 	s.unseen := s.unseen + (p_flags & 1 = 0)::integer;
@@ -116,9 +114,9 @@ CREATE FUNCTION mail_deliver(p_account bigint, p_key bytea, p_keep_ms bigint, p_
 	p_keyword_place integer[])
 RETURNS SETOF effect LANGUAGE plpgsql AS $$
 DECLARE
-	inbox integer := mailbox_named(p_account, 'INBOX');
 	place integer[];
 	targets integer[];
+	locked bigint;
 	t record;
 	s mailbox_state;
 	e effect;
@@ -126,14 +124,23 @@ DECLARE
 	message_id bigint;
 	mail_size bigint := p_blob_size + octet_length(p_prefix);
 	refusal text;
+	words bytea[];
 BEGIN
-	SELECT array_agg(coalesce(mailbox_named(p_account, n), inbox) ORDER BY i) INTO place FROM unnest(p_name) WITH ORDINALITY u(n, i);
-	SELECT array_agg(DISTINCT p ORDER BY p) INTO targets FROM unnest(place) p WHERE p IS NOT NULL;
-	PERFORM 1 FROM mailbox_state WHERE account = p_account AND mailbox = ANY (targets) ORDER BY mailbox FOR NO KEY UPDATE;
-	IF targets IS NULL THEN
+	SELECT array_agg((SELECT mailbox FROM mailboxes WHERE account = p_account AND name = n AND attributes & 1 = 0) ORDER BY i)
+	INTO place FROM unnest(p_name) WITH ORDINALITY u(n, i);
+	IF array_position(place, NULL) IS NOT NULL THEN
+		place := array_replace(place, NULL, mailbox_named(p_account, 'INBOX'));
+	END IF;
+	targets := array_remove(place, NULL);
+	IF cardinality(targets) > 1 THEN
+		targets := ARRAY(SELECT DISTINCT unnest(targets));
+	END IF;
+	SELECT count(*) INTO locked FROM (SELECT FROM mailbox_state WHERE account = p_account AND mailbox = ANY (targets) ORDER BY mailbox
+		FOR NO KEY UPDATE) l;
+	IF cardinality(targets) = 0 THEN
 		RETURN NEXT refused('NO_ACCOUNT');
 		RETURN;
-	ELSIF (SELECT count(*) FROM mailbox_state WHERE account = p_account AND mailbox = ANY (targets)) < cardinality(targets) THEN
+	ELSIF locked < cardinality(targets) THEN
 		RAISE SQLSTATE '40001' USING MESSAGE = 'a mailbox has gone while it was waited for';
 	END IF;
 	c := call_claim(p_account, p_key, p_keep_ms, '{0}');
@@ -164,18 +171,43 @@ BEGIN
 	END IF;
 	FOR t IN SELECT p AS mailbox, bit_or(p_flags[i]) AS flags, array_agg(i::integer) AS names FROM unnest(place) WITH ORDINALITY u(p, i)
 		GROUP BY p ORDER BY p LOOP
-		s := mailbox_lock(p_account, t.mailbox, p_timeline);
+		s := mailbox_lock(p_account, t.mailbox);
+		e := change_begin(s, p_timeline);
 		IF message_id IS NULL THEN
-			message_id := s.mailbox::bigint << 32 | s.uidnext;
+			message_id := s.mailbox::bigint << 32 | e.uidnext;
 			INSERT INTO messages VALUES (p_account, message_id, message_id, p_blob, p_put_ms, p_blob_size, mail_size, p_parser,
 				p_complete, p_prefix, p_envelope, p_structure, p_body, p_parts, p_fields);
 		END IF;
-		e := delivery_enter(s, message_id, mail_size, p_date, t.flags,
-			(SELECT array_agg(k) FROM unnest(p_keyword, p_keyword_place) w(k, i) WHERE w.i = ANY (t.names)));
+		IF cardinality(p_keyword) > 0 THEN
+			words := (SELECT array_agg(k) FROM unnest(p_keyword, p_keyword_place) w(k, i) WHERE w.i = ANY (t.names));
+		END IF;
+		e := delivery_enter(s, e, message_id, mail_size, p_date, t.flags, words);
 		e.answer := '{0}';
 		RETURN NEXT e;
 	END LOOP;
 END $$;
+
+-- Modes of STORE: 0 adds, 1 removes, 2 replaces.
+CREATE FUNCTION flags_after(p_mode integer, p_have integer, p_flags integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE p_mode WHEN 0 THEN p_have | p_flags WHEN 1 THEN p_have & ~p_flags ELSE p_flags END
+$$;
+
+CREATE FUNCTION keywords_after(p_mode integer, p_have smallint[], p_numbers smallint[]) RETURNS smallint[] LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE WHEN p_mode = 2 THEN p_numbers
+		WHEN p_numbers IS NULL THEN p_have
+		WHEN p_mode = 0 THEN keyword_set(p_have::integer[] || p_numbers::integer[])
+		ELSE keyword_set(ARRAY(SELECT unnest(p_have) EXCEPT SELECT unnest(p_numbers))::integer[]) END
+$$;
+
+-- The UIDs of a mailbox in these ranges, at most `limit`, ascending as the ranges are. A range is one walk along the index.
+CREATE FUNCTION uids_within(p_account bigint, p_mailbox integer, p_first bigint[], p_last bigint[], p_limit integer, p_flags integer)
+RETURNS bigint[] LANGUAGE sql STABLE AS $$
+	SELECT array_agg(w.uid) FROM (
+		SELECT n.uid FROM unnest(p_first, p_last) r(f, l), LATERAL (
+			SELECT uid FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid BETWEEN r.f AND r.l AND flags & p_flags = p_flags
+			ORDER BY uid LIMIT p_limit) n
+		LIMIT p_limit) w
+$$;
 
 -- Change flags (RFC 3501 s. 6.4.6, RFC 7162 s. 3.1.3): mode 0 adds, 1 removes, 2 replaces. At most `limit` messages are looked at.
 -- p_unchanged NULL: no condition. Answer: the last uid looked at (0: no more to look at), then the uids that failed the condition.
@@ -183,7 +215,7 @@ CREATE FUNCTION mailbox_store(p_account bigint, p_key bytea, p_keep_ms bigint, p
 	p_last bigint[], p_limit integer, p_mode integer, p_flags integer, p_keyword bytea[], p_unchanged bigint)
 RETURNS SETOF effect LANGUAGE plpgsql AS $$
 DECLARE
-	s mailbox_state := mailbox_lock(p_account, p_mailbox, p_timeline);
+	s mailbox_state := mailbox_lock(p_account, p_mailbox);
 	e effect;
 	c calls;
 	k record;
@@ -202,12 +234,12 @@ BEGIN
 		RETURN NEXT twin(c);
 		RETURN;
 	END IF;
-	s.modseq := s.modseq + 1;
-	e := change_begin(s);
-	SELECT array_agg(w.uid ORDER BY w.uid), array_agg(w.uid ORDER BY w.uid) FILTER (WHERE w.modseq > p_unchanged) INTO seen, failed
-	FROM (SELECT n.uid, n.modseq FROM unnest(p_first, p_last) r(f, l),
-		LATERAL (SELECT uid, modseq FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid BETWEEN r.f AND r.l
-			ORDER BY uid LIMIT p_limit) n LIMIT p_limit) w;
+	e := change_begin(s, p_timeline);
+	seen := uids_within(p_account, p_mailbox, p_first, p_last, p_limit, 0);
+	IF p_unchanged IS NOT NULL THEN
+		SELECT array_agg(uid ORDER BY uid) INTO failed FROM entries
+		WHERE account = p_account AND mailbox = p_mailbox AND uid = ANY (seen) AND modseq > p_unchanged;
+	END IF;
 	SELECT * INTO k FROM keyword_numbers(p_account, p_mailbox, p_keyword, p_mode <> 1 AND cardinality(seen) > 0);
 	IF k.numbers IS NULL THEN
 		PERFORM call_answer(p_account, p_key, 'LIMIT', '{}');
@@ -215,24 +247,15 @@ BEGIN
 		RETURN;
 	END IF;
 	numbers := keyword_set(k.numbers);
-	WITH old AS (
-		SELECT uid, flags, keywords,
-			CASE p_mode WHEN 0 THEN flags | p_flags WHEN 1 THEN flags & ~p_flags ELSE p_flags END AS new_flags,
-			CASE WHEN p_mode = 2 THEN numbers
-				WHEN numbers IS NULL THEN keywords
-				WHEN p_mode = 0 THEN keyword_set(keywords::integer[] || numbers::integer[])
-				ELSE keyword_set(ARRAY(SELECT unnest(keywords) EXCEPT SELECT unnest(numbers))::integer[]) END AS new_keywords
-		FROM entries
-		WHERE account = p_account AND mailbox = p_mailbox AND uid = ANY (seen) AND (p_unchanged IS NULL OR modseq <= p_unchanged)
-	), new AS (
-		UPDATE entries n SET flags = old.new_flags, keywords = old.new_keywords, modseq = s.modseq FROM old
-		WHERE n.account = p_account AND n.mailbox = p_mailbox AND n.uid = old.uid
-			AND (old.flags <> old.new_flags OR old.keywords IS DISTINCT FROM old.new_keywords)
-		RETURNING n.uid, (n.flags & 1 = 0)::integer - (old.flags & 1 = 0)::integer AS unseen,
-			(n.flags & 8 <> 0)::integer - (old.flags & 8 <> 0)::integer AS deleted
-	)
-	SELECT array_agg(uid) AS uids, coalesce(sum(unseen), 0) AS unseen, coalesce(sum(deleted), 0) AS deleted INTO d FROM new;
+	-- What changes, then the change: no join, whose plan would depend on statistics.
+	SELECT array_agg(w.uid) AS uids, coalesce(sum((w.after & 1 = 0)::integer - (w.flags & 1 = 0)::integer), 0) AS unseen,
+		coalesce(sum((w.after & 8 <> 0)::integer - (w.flags & 8 <> 0)::integer), 0) AS deleted INTO d
+	FROM (SELECT uid, flags, flags_after(p_mode, flags, p_flags) AS after, keywords FROM entries
+		WHERE account = p_account AND mailbox = p_mailbox AND uid = ANY (seen) AND (p_unchanged IS NULL OR modseq <= p_unchanged)) w
+	WHERE w.flags <> w.after OR w.keywords IS DISTINCT FROM keywords_after(p_mode, w.keywords, numbers);
 	touched := d.uids;
+	UPDATE entries SET flags = flags_after(p_mode, flags, p_flags), keywords = keywords_after(p_mode, keywords, numbers), modseq = e.modseq
+	WHERE account = p_account AND mailbox = p_mailbox AND uid = ANY (touched);
 	e.answer := CASE WHEN cardinality(seen) = p_limit THEN seen[p_limit] ELSE 0 END || coalesce(failed, '{}');
 	PERFORM call_answer(p_account, p_key, 'OK', e.answer);
 	IF touched IS NULL AND k.added IS NULL THEN
@@ -261,9 +284,10 @@ CREATE FUNCTION mailbox_expunge(p_account bigint, p_timeline bigint, p_mailbox i
 	p_limit integer, p_regardless boolean)
 RETURNS SETOF effect LANGUAGE plpgsql AS $$
 DECLARE
-	s mailbox_state := mailbox_lock(p_account, p_mailbox, p_timeline);
+	s mailbox_state := mailbox_lock(p_account, p_mailbox);
 	e effect;
 	d record;
+	leaving bigint[];
 BEGIN
 	IF s.mailbox IS NULL THEN
 		RETURN NEXT refused('NO_MAILBOX');
@@ -275,14 +299,10 @@ BEGIN
 		RETURN NEXT e;
 		RETURN;
 	END IF;
-	s.modseq := s.modseq + 1;
-	e := change_begin(s);
+	e := change_begin(s, p_timeline);
+	leaving := uids_within(p_account, p_mailbox, p_first, p_last, p_limit, CASE WHEN p_regardless THEN 0 ELSE 8 END);
 	WITH gone AS (
-		DELETE FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid IN (
-			SELECT n.uid FROM unnest(p_first, p_last) r(f, l),
-			LATERAL (SELECT uid FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid BETWEEN r.f AND r.l
-				AND (p_regardless OR flags & 8 <> 0) ORDER BY uid LIMIT p_limit) n LIMIT p_limit)
-		RETURNING *
+		DELETE FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid = ANY (leaving) RETURNING *
 	), kept AS (
 		INSERT INTO purge SELECT account, message, mailbox, uid, now_ms(), date, flags, keywords FROM gone
 	)
@@ -332,15 +352,15 @@ END $$;
 
 -- Give entries of one mailbox new UIDs at the end of another, which is locked as `s`: all of p_uids, in ascending order.
 -- NULL: too many keywords. Quota is the caller's. Answer: uidvalidity, how many, their uids there, and here.
-CREATE FUNCTION entries_copy(s mailbox_state, p_from integer, p_uids bigint[]) RETURNS effect LANGUAGE plpgsql AS $$
+CREATE FUNCTION entries_copy(s mailbox_state, p_timeline bigint, p_from integer, p_uids bigint[]) RETURNS effect LANGUAGE plpgsql AS $$
 DECLARE
 	e effect;
 	k record;
 	d record;
-	first_uid bigint := s.uidnext;
+	first_uid bigint;
 BEGIN
-	s.modseq := s.modseq + 1;
-	e := change_begin(s);
+	e := change_begin(s, p_timeline);
+	first_uid := e.uidnext;
 	SELECT * INTO k FROM keywords_translate(s.account, p_from, s.mailbox, (SELECT array_agg(DISTINCT w::integer)
 		FROM entries n, LATERAL unnest(n.keywords) w
 		WHERE n.account = s.account AND n.mailbox = p_from AND n.uid = ANY (p_uids) AND n.keywords IS NOT NULL));
@@ -350,18 +370,18 @@ BEGIN
 	e.keyword := k.added;
 	e.keyword_first := k.added_first;
 	INSERT INTO entries
-	SELECT account, first_uid + row_number() OVER (ORDER BY uid) - 1, message, s.modseq, size, date, now_ms(), s.mailbox, flags,
+	SELECT account, first_uid + row_number() OVER (ORDER BY uid) - 1, message, e.modseq, size, date, now_ms(), s.mailbox, flags,
 		CASE WHEN keywords IS NULL THEN NULL ELSE keyword_set(ARRAY(SELECT k.map[w + 1] FROM unnest(keywords) w)) END
 	FROM entries WHERE account = s.account AND mailbox = p_from AND uid = ANY (p_uids);
 	SELECT count(*) AS messages, coalesce(sum(size), 0) AS bytes, count(*) FILTER (WHERE flags & 1 = 0) AS unseen,
 		count(*) FILTER (WHERE flags & 8 <> 0) AS deleted INTO d
 	FROM entries WHERE account = s.account AND mailbox = s.mailbox AND uid >= first_uid;
-	s.uidnext := first_uid + d.messages;
+	e.uidnext := first_uid + d.messages;
 	s.messages := s.messages + d.messages;
 	s.unseen := s.unseen + d.unseen;
 	s.deleted := s.deleted + d.deleted;
 	s.bytes := s.bytes + d.bytes;
-	e := entries_pack(s.account, s.mailbox, (SELECT array_agg(u) FROM generate_series(first_uid, s.uidnext - 1) u), e);
+	e := entries_pack(s.account, s.mailbox, (SELECT array_agg(u) FROM generate_series(first_uid, e.uidnext - 1) u), e);
 	e.is_new := true;
 	e.answer := ARRAY[(SELECT uidvalidity FROM mailboxes WHERE account = s.account AND mailbox = s.mailbox), d.messages::bigint]
 		|| p_uids || e.uids;
@@ -385,6 +405,7 @@ DECLARE
 	e effect;
 	c calls;
 	there bigint[];
+	held bigint[];
 	total bigint;
 BEGIN
 	IF NOT mailbox_pair_lock(p_account, p_mailbox, target) THEN
@@ -396,13 +417,10 @@ BEGIN
 		RETURN NEXT twin(c);
 		RETURN;
 	END IF;
-	PERFORM 1 FROM messages m WHERE m.account = p_account AND m.message IN (
-		SELECT n.message FROM unnest(p_first, p_last) r(f, l),
-		LATERAL (SELECT message FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid BETWEEN r.f AND r.l) n)
-	ORDER BY m.message FOR KEY SHARE;
-	SELECT array_agg(n.uid ORDER BY n.uid), sum(n.size) INTO there, total FROM unnest(p_first, p_last) r(f, l),
-		LATERAL (SELECT uid, size, message FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid BETWEEN r.f AND r.l) n
-	WHERE EXISTS (SELECT FROM messages m WHERE m.account = p_account AND m.message = n.message);
+	there := uids_within(p_account, p_mailbox, p_first, p_last, 2147483647, 0);
+	SELECT sum(size), array_agg(message) INTO total, held FROM entries
+	WHERE account = p_account AND mailbox = p_mailbox AND uid = ANY (there);
+	PERFORM 1 FROM messages WHERE account = p_account AND message = ANY (held) ORDER BY message FOR KEY SHARE;
 	IF there IS NULL THEN
 		e := refused('OK');
 		e.answer := ARRAY[(SELECT uidvalidity FROM mailboxes WHERE account = p_account AND mailbox = target), 0];
@@ -411,7 +429,7 @@ BEGIN
 		e := refused('OVERQUOTA');
 		PERFORM call_answer(p_account, p_key, 'OVERQUOTA', '{}');
 	ELSE
-		e := entries_copy(mailbox_lock(p_account, target, p_timeline), p_mailbox, there);
+		e := entries_copy(mailbox_lock(p_account, target), p_timeline, p_mailbox, there);
 		IF e.status IS NULL THEN
 			PERFORM usage_give(p_account, total, cardinality(there));
 			e := refused('LIMIT');
@@ -422,13 +440,12 @@ BEGIN
 END $$;
 
 -- Take entries out of a locked mailbox: they have been given another place.
-CREATE FUNCTION entries_leave(s mailbox_state, p_uids bigint[]) RETURNS effect LANGUAGE plpgsql AS $$
+CREATE FUNCTION entries_leave(s mailbox_state, p_timeline bigint, p_uids bigint[]) RETURNS effect LANGUAGE plpgsql AS $$
 DECLARE
 	e effect;
 	d record;
 BEGIN
-	s.modseq := s.modseq + 1;
-	e := change_begin(s);
+	e := change_begin(s, p_timeline);
 	WITH gone AS (DELETE FROM entries WHERE account = s.account AND mailbox = s.mailbox AND uid = ANY (p_uids) RETURNING *)
 	SELECT count(*) AS messages, sum(size) AS bytes, count(*) FILTER (WHERE flags & 1 = 0) AS unseen,
 		count(*) FILTER (WHERE flags & 8 <> 0) AS deleted INTO d FROM gone;
@@ -446,7 +463,6 @@ CREATE FUNCTION mailbox_move(p_account bigint, p_key bytea, p_keep_ms bigint, p_
 RETURNS SETOF effect LANGUAGE plpgsql AS $$
 DECLARE
 	target integer := mailbox_named(p_account, p_name);
-	s mailbox_state;
 	e effect;
 	c calls;
 	there bigint[];
@@ -464,8 +480,7 @@ BEGIN
 		RETURN NEXT twin(c);
 		RETURN;
 	END IF;
-	SELECT array_agg(n.uid ORDER BY n.uid) INTO there FROM unnest(p_first, p_last) r(f, l),
-		LATERAL (SELECT uid FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid BETWEEN r.f AND r.l) n;
+	there := uids_within(p_account, p_mailbox, p_first, p_last, 2147483647, 0);
 	IF there IS NULL THEN
 		e := refused('OK');
 		e.answer := ARRAY[(SELECT uidvalidity FROM mailboxes WHERE account = p_account AND mailbox = target), 0];
@@ -473,8 +488,7 @@ BEGIN
 		RETURN NEXT e;
 		RETURN;
 	END IF;
-	s := mailbox_lock(p_account, target, p_timeline);
-	e := entries_copy(s, p_mailbox, there);
+	e := entries_copy(mailbox_lock(p_account, target), p_timeline, p_mailbox, there);
 	IF e.status IS NULL THEN
 		PERFORM call_answer(p_account, p_key, 'LIMIT', '{}');
 		RETURN NEXT refused('LIMIT');
@@ -483,8 +497,7 @@ BEGIN
 	answer := e.answer;
 	PERFORM call_answer(p_account, p_key, 'OK', answer);
 	RETURN NEXT e;
-	s := mailbox_lock(p_account, p_mailbox, p_timeline);
-	e := entries_leave(s, there);
+	e := entries_leave(mailbox_lock(p_account, p_mailbox), p_timeline, there);
 	e.answer := answer;
 	RETURN NEXT e;
 END $$;

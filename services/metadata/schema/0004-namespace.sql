@@ -197,10 +197,10 @@ BEGIN
 	PERFORM mailbox_pair_lock(p_account, inbox, made);
 	SELECT array_agg(uid ORDER BY uid) INTO uids FROM entries WHERE account = p_account AND mailbox = inbox;
 	IF uids IS NOT NULL THEN
-		e := entries_copy(mailbox_lock(p_account, made, p_timeline), inbox, uids);
+		e := entries_copy(mailbox_lock(p_account, made), p_timeline, inbox, uids);
 		e.answer := '{}';
 		RETURN NEXT e;
-		RETURN NEXT entries_leave(mailbox_lock(p_account, inbox, p_timeline), uids);
+		RETURN NEXT entries_leave(mailbox_lock(p_account, inbox), p_timeline, uids);
 	END IF;
 	RETURN NEXT tree_changed('{}');
 END $$;

@@ -22,10 +22,8 @@ DECLARE
 	r record;
 	many integer := 0;
 BEGIN
-	FOR r IN WITH due AS (SELECT account, mailbox, uid FROM purge WHERE expunged_ms <= p_before_ms ORDER BY expunged_ms LIMIT p_limit
-			FOR UPDATE SKIP LOCKED),
-		taken AS (DELETE FROM purge p USING due d WHERE p.account = d.account AND p.mailbox = d.mailbox AND p.uid = d.uid
-			RETURNING p.account, p.message)
+	FOR r IN WITH taken AS (DELETE FROM purge WHERE ctid = ANY (ARRAY(SELECT ctid FROM purge WHERE expunged_ms <= p_before_ms
+			ORDER BY expunged_ms LIMIT p_limit FOR UPDATE SKIP LOCKED)) RETURNING account, message)
 		SELECT account, message, count(*) AS many FROM taken GROUP BY account, message ORDER BY account, message LOOP
 		PERFORM message_forget(r.account, r.message);
 		many := many + r.many;
@@ -44,14 +42,14 @@ BEGIN
 		RETURN 0;
 	END IF;
 	WITH gone AS (
-		DELETE FROM entries WHERE account = d.account AND mailbox = d.mailbox AND uid IN (
-			SELECT uid FROM entries WHERE account = d.account AND mailbox = d.mailbox ORDER BY uid LIMIT p_limit)
+		DELETE FROM entries WHERE account = d.account AND mailbox = d.mailbox AND uid = ANY (ARRAY(
+			SELECT uid FROM entries WHERE account = d.account AND mailbox = d.mailbox ORDER BY uid LIMIT p_limit))
 		RETURNING *)
 	INSERT INTO purge SELECT account, message, mailbox, uid, d.deleted_ms, date, flags, keywords FROM gone;
 	GET DIAGNOSTICS many = ROW_COUNT;
 	IF many = 0 THEN
-		DELETE FROM changes WHERE account = d.account AND mailbox = d.mailbox AND modseq IN (
-			SELECT modseq FROM changes WHERE account = d.account AND mailbox = d.mailbox ORDER BY modseq LIMIT p_limit);
+		DELETE FROM changes WHERE account = d.account AND mailbox = d.mailbox AND modseq = ANY (ARRAY(
+			SELECT modseq FROM changes WHERE account = d.account AND mailbox = d.mailbox ORDER BY modseq LIMIT p_limit));
 		GET DIAGNOSTICS many = ROW_COUNT;
 	END IF;
 	IF many < p_limit THEN
@@ -100,9 +98,9 @@ BEGIN
 	END IF;
 	PERFORM 1 FROM mailbox_state WHERE account = r.account AND mailbox = r.mailbox FOR NO KEY UPDATE;
 	WITH gone AS (
-		DELETE FROM changes WHERE account = r.account AND mailbox = r.mailbox AND modseq IN (
+		DELETE FROM changes WHERE account = r.account AND mailbox = r.mailbox AND modseq = ANY (ARRAY(
 			SELECT modseq FROM changes WHERE account = r.account AND mailbox = r.mailbox AND at_ms < p_before_ms
-			ORDER BY modseq LIMIT p_limit)
+			ORDER BY modseq LIMIT p_limit))
 		RETURNING modseq), top AS (SELECT max(modseq) AS modseq FROM gone)
 	UPDATE mailbox_state s SET floor = greatest(s.floor, top.modseq) FROM top WHERE s.account = r.account AND s.mailbox = r.mailbox;
 	RETURN 1;
@@ -120,7 +118,7 @@ END $$;
 -- References whose objects may go: queued before then, and a second look finds no message. What is wanted again leaves the queue.
 CREATE FUNCTION deletions_due(p_limit integer, p_before_ms bigint) RETURNS SETOF bytea LANGUAGE plpgsql AS $$
 BEGIN
-	DELETE FROM deletions d WHERE d.blob IN (SELECT blob FROM deletions WHERE queued_ms <= p_before_ms ORDER BY queued_ms LIMIT p_limit)
+	DELETE FROM deletions d WHERE d.blob = ANY (ARRAY(SELECT blob FROM deletions WHERE queued_ms <= p_before_ms ORDER BY queued_ms LIMIT p_limit))
 		AND EXISTS (SELECT FROM messages m WHERE substring(m.blob FROM 1 FOR 17) = substring(d.blob FROM 1 FOR 17));
 	RETURN QUERY SELECT blob FROM deletions WHERE queued_ms <= p_before_ms ORDER BY queued_ms LIMIT p_limit;
 END $$;
