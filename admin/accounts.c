@@ -89,7 +89,7 @@ delete_run(struct admin *admin, const struct admin_line *line)
 
 	request.address = bytes(line->values[ADMIN_OPT_EMAIL]);
 	TRY(metadata_delete_account(&admin->call, &request, &account));
-	admin_show(line, account, "deleted (restore-account brings it back until account.keep is over)");
+	admin_show(line, account, "deleted");
 	return ERR_OK;
 }
 

@@ -148,7 +148,7 @@ is_inproc(const struct str_list *urls)
 enum err
 admin_connect(struct admin *admin, const struct admin_line *line)
 {
-	log_setup(LOG_WARN, LOG_LOGFMT);
+	log_setup(LOG_ERROR, LOG_LOGFMT);
 	TRY(load(admin, line));
 	TRY(override_database(admin, line));
 	if (admin_has(line, ADMIN_OPTS_DATABASE))
