@@ -107,7 +107,7 @@ def test_mutt_reads_a_mailbox(stack):
         url = f"imap://{host}:{port}/INBOX"
         with open(f"{home}/rc", "w") as rc:
             rc.write(f'set ssl_starttls=no ssl_force_tls=no imap_user="{user}" imap_pass="secret" quit=yes delete=no copy=no\n'
-                     "set confirmcreate=no confirmappend=no mbox_type=mbox wait_key=no mark_old=no folder={home} record=\"\"\n"
+                     f"set confirmcreate=no confirmappend=no mbox_type=mbox wait_key=no mark_old=no folder={home} record=\"\"\n"
                      f'push "<first-entry><copy-message><kill-line>{home}/out<enter><exit>"\n')
         run(["script", "-qec", f"stty rows 24 cols 80; mutt -n -F {home}/rc -f {url}", "/dev/null"], env={"HOME": home, "TERM": "xterm"}, timeout=60)
         assert b"Read me with mutt." in open(f"{home}/out", "rb").read()
