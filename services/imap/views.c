@@ -476,12 +476,12 @@ take_event(struct imap_mailbox *m, const MetadataEvent *event)
 void
 imap_views_event(struct imap_views *views, const MetadataEvent *event)
 {
-	struct imap_mailbox *m;
-
 	pthread_mutex_lock(&views->lock);
 	views->events[bucket_of(event->account)]++;
-	m = find(views, event->account, event->mailbox);
-	if (m) {
+	for (struct imap_mailbox *m = views->buckets[bucket_of(event->account)]; m; m = m->next) {
+		/* Mailbox 0 is the account itself: when it is gone, so are all its mailboxes. */
+		if (m->account != event->account || (m->number != event->mailbox && !(event->mailbox == 0 && event->gone)))
+			continue;
 		pthread_mutex_lock(&m->lock);
 		if (m->latest)
 			take_event(m, event);
