@@ -31,6 +31,7 @@ struct blob {
 	struct upload *parked;    /* uploads that wait for their next chunk, the longest waiting first */
 	struct upload **parked_end;
 	size_t upload_count;      /* those being worked on included */
+	int64_t idle_ms;          /* how long one waits for its next chunk: BLOB_UPLOAD_IDLE_MS */
 	bool is_stopping;
 	pthread_t keeper;         /* ends idle uploads, cleans the store */
 };

@@ -43,6 +43,7 @@ blob_new(const struct config *config, struct buffer *problems, struct blob **ret
 	blob->store = store;
 	blob->log.service = "blob";
 	blob->parked_end = &blob->parked;
+	blob->idle_ms = BLOB_UPLOAD_IDLE_MS;
 	index_cache_init(&blob->cache);
 	pthread_mutex_init(&blob->lock, NULL);
 	pthread_cond_init(&blob->changed, NULL);

@@ -141,7 +141,7 @@ upload_park(struct upload *up)
 {
 	struct blob *blob = up->blob;
 
-	up->expires_ms = clock_mono_ms() + BLOB_UPLOAD_IDLE_MS;
+	up->expires_ms = clock_mono_ms() + blob->idle_ms;
 	up->next = NULL;
 	pthread_mutex_lock(&blob->lock);
 	*blob->parked_end = up;

@@ -25,9 +25,9 @@ worker_check_clocks(struct job_run *run)
 	MetadataPingReply *metadata;
 	BlobPingReply *blob;
 
-	TRY(metadata_ping(&run->call, &metadata_req, &metadata));
+	TRY(metadata_ping(worker_call(run), &metadata_req, &metadata));
 	TRY(compare(run, "database", metadata->database_ms));
-	TRY(blob_ping(&run->call, &blob_req, &blob));
+	TRY(blob_ping(worker_call(run), &blob_req, &blob));
 	TRY(compare(run, "blob", blob->now_ms));
 	/* 0: the store was not asked for anything yet; List will, and this is looked at again after it. */
 	return blob->store_ms ? compare(run, "store", blob->store_ms) : ERR_OK;

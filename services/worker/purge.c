@@ -22,7 +22,7 @@ purge_messages(struct job_run *run)
 		if (!worker_wait(run->worker, clock_mono_ms() + PACE_MS))
 			return ERR_GOING_AWAY;
 		arena_reset(&run->arena);
-		TRY(metadata_purge(&run->call, &req, &reply));
+		TRY(metadata_purge(worker_call(run), &req, &reply));
 		metric_add(METRIC_PURGED, reply->purged);
 	} while (reply->more);
 	return ERR_OK;
@@ -41,7 +41,7 @@ delete_batch(struct job_run *run, const MetadataDueDeletionsReply *due, size_t *
 		enum err err;
 
 		req.blob = due->blob[i];
-		err = blob_delete(&run->call, &req, NULL);
+		err = blob_delete(worker_call(run), &req, NULL);
 		if (err == ERR_OK)
 			done.blob[done.n_blob++] = due->blob[i];
 		else if (first == ERR_OK)
@@ -50,7 +50,7 @@ delete_batch(struct job_run *run, const MetadataDueDeletionsReply *due, size_t *
 			break;
 	}
 	if (done.n_blob > 0)
-		TRY(metadata_deletions_done(&run->call, &done, NULL));
+		TRY(metadata_deletions_done(worker_call(run), &done, NULL));
 	*ret_done = done.n_blob;
 	return first;
 }
@@ -67,7 +67,7 @@ delete_due(struct job_run *run)
 		if (!worker_wait(run->worker, clock_mono_ms() + PACE_MS))
 			return ERR_GOING_AWAY;
 		arena_reset(&run->arena);
-		TRY(metadata_due_deletions(&run->call, &req, &due));
+		TRY(metadata_due_deletions(worker_call(run), &req, &due));
 		TRY(delete_batch(run, due, &done));
 	} while (due->n_blob == DELETIONS);
 	return ERR_OK;

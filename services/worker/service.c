@@ -8,7 +8,7 @@
 #include "services/worker/worker.h"
 
 /* The first run comes soon after the start, but not of all workers at once. */
-enum { FIRST_MS = 10 * 1000 };
+enum { FIRST_MS = 10 * 1000, CALL_MS = 15 * 1000 };
 
 struct job {
 	const char *name;
@@ -59,6 +59,13 @@ worker_wait(struct worker *worker, int64_t until_ms)
 	goes_on = !worker->is_stopping;
 	pthread_mutex_unlock(&worker->lock);
 	return goes_on;
+}
+
+struct bus_call *
+worker_call(struct job_run *run)
+{
+	run->call.deadline_ms = clock_mono_ms() + CALL_MS;
+	return &run->call;
 }
 
 static void

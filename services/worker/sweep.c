@@ -56,7 +56,7 @@ remove_object(struct job_run *run, ProtobufCBinaryData name)
 	if (!worker_wait(run->worker, clock_mono_ms() + PACE_MS))
 		return ERR_GOING_AWAY;
 	req.object = name;
-	TRY(blob_delete(&run->call, &req, NULL));
+	TRY(blob_delete(worker_call(run), &req, NULL));
 	metric_add(METRIC_SWEPT, 1);
 	return ERR_OK;
 }
@@ -81,7 +81,7 @@ sweep_page(struct job_run *run, const BlobListReply *page)
 	if (req.n_object == 0)
 		return ERR_OK;
 	req.put_before_ms = fence_of(config, newest_ms);
-	TRY(metadata_referenced(&run->call, &req, &wanted));
+	TRY(metadata_referenced(worker_call(run), &req, &wanted));
 	for (size_t i = 0; i < req.n_object; i++) {
 		if (!is_among(req.object[i], wanted))
 			TRY(remove_object(run, req.object[i]));
@@ -102,7 +102,7 @@ sweep_run(struct job_run *run)
 		BlobListReply *page;
 
 		arena_reset(&run->arena);
-		TRY(blob_list(&run->call, &req, &page));
+		TRY(blob_list(worker_call(run), &req, &page));
 		/* After the list, which has shown the store's clock to the blob service. */
 		TRY(worker_check_clocks(run));
 		TRY(sweep_page(run, page));

@@ -27,6 +27,9 @@ struct job_run {
 	struct log log;
 };
 
+/* The call to make next, with a deadline near enough that the end of the worker need not wait long for it. */
+struct bus_call *worker_call(struct job_run *run);
+
 /* Wait until `until_ms` (monotonic). False: the worker ends. */
 bool worker_wait(struct worker *worker, int64_t until_ms);
 

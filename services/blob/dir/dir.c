@@ -10,11 +10,16 @@
 
 #include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
+#include "libcommon/core/metrics.h"
 
 enum err
-dir_errno(void)
+dir_failed(struct dir_store *dir, const char *what)
 {
-	return errno == ENOENT ? ERR_NONEXISTENT : ERR_UNAVAILABLE;
+	if (errno == ENOENT)
+		return ERR_NONEXISTENT;
+	metric_add(METRIC_BLOB_FAILED, 1);
+	log_warn(&dir->log, "blob.dir", KV_C("operation", what), KV_C("problem", strerror(errno)));
+	return ERR_UNAVAILABLE;
 }
 
 static void
@@ -86,6 +91,7 @@ dir_open(const struct config *config, struct buffer *problems, void **ret_store)
 	}
 	dir = MEM_NEW(struct dir_store);
 	dir->root = dir->tmp = -1;
+	dir->log.service = "blob";
 	dir->path = mem_calloc(config->blob_dir.len + 1, 1);
 	memcpy(dir->path, config->blob_dir.ptr, config->blob_dir.len);
 	*ret_store = dir;
@@ -121,7 +127,7 @@ dir_create(void *store, struct buffer *problems, int64_t deadline_ms)
 }
 
 static enum err
-read_all(int fd, uint64_t offset, size_t len, char *ret)
+read_all(struct dir_store *dir, int fd, uint64_t offset, size_t len, char *ret)
 {
 	while (len > 0) {
 		ssize_t got = pread(fd, ret, len, (off_t)offset);
@@ -129,7 +135,7 @@ read_all(int fd, uint64_t offset, size_t len, char *ret)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return ERR_UNAVAILABLE;
+			return dir_failed(dir, "read");
 		if (got == 0)
 			return ERR_CORRUPT;
 		ret += got;
@@ -151,8 +157,8 @@ dir_read(void *store, const struct uuid *id, uint64_t offset, size_t len, char *
 	store_path(id, path);
 	fd = openat(dir->root, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return dir_errno();
-	err = read_all(fd, offset, len, ret);
+		return dir_failed(dir, "open");
+	err = read_all(dir, fd, offset, len, ret);
 	close(fd);
 	return err;
 }
@@ -165,7 +171,7 @@ dir_remove(void *store, const struct uuid *id, int64_t deadline_ms)
 
 	(void)deadline_ms;
 	store_path(id, path);
-	return unlinkat(dir->root, path, 0) == 0 || errno == ENOENT ? ERR_OK : ERR_UNAVAILABLE;
+	return unlinkat(dir->root, path, 0) == 0 || errno == ENOENT ? ERR_OK : dir_failed(dir, "remove");
 }
 
 static bool

@@ -4,11 +4,13 @@
 
 #include <stdatomic.h>
 
+#include "libcommon/core/log.h"
 #include "services/blob/store.h"
 
 struct dir_store {
 	int root, tmp; /* descriptors of the directory, and of tmp/ in it, where files grow */
 	char *path;
+	struct log log;
 	/* Which of ab/ and ab/cd/ are known to be durable in their parents: a file is no safer than the path to it. */
 	atomic_uchar durable_outer[256];
 	atomic_uchar durable_inner[256 * 256];
@@ -16,8 +18,8 @@ struct dir_store {
 	atomic_bool has_clock;
 };
 
-/* What errno means for a caller: ENOENT is NONEXISTENT, everything else may pass. */
-enum err dir_errno(void);
+/* What errno means for a caller: ENOENT is NONEXISTENT; everything else may pass, and is logged with `what` was tried. */
+enum err dir_failed(struct dir_store *dir, const char *what);
 
 enum err dir_put_begin(void *store, const struct uuid *id, void **ret_put);
 enum err dir_put_write(void *put, struct str bytes, int64_t deadline_ms);

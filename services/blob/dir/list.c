@@ -31,7 +31,7 @@ names_read(struct listing *l, const char *path, struct buffer *ret)
 	struct dirent *entry;
 
 	if (fd < 0)
-		return dir_errno() == ERR_NONEXISTENT ? ERR_OK : ERR_UNAVAILABLE;
+		return dir_failed(l->dir, "list") == ERR_NONEXISTENT ? ERR_OK : ERR_UNAVAILABLE;
 	if (dir == NULL) {
 		close(fd);
 		return ERR_UNAVAILABLE;

@@ -23,6 +23,14 @@ tmp_name(const struct dir_put *put)
 	return put->path + 6;
 }
 
+/* A failure of any kind may pass; that something is not there can not be what a put says. */
+static enum err
+put_failed(struct dir_store *dir, const char *what)
+{
+	dir_failed(dir, what);
+	return ERR_UNAVAILABLE;
+}
+
 enum err
 dir_put_begin(void *store, const struct uuid *id, void **ret_put)
 {
@@ -34,7 +42,7 @@ dir_put_begin(void *store, const struct uuid *id, void **ret_put)
 	put->fd = openat(put->dir->tmp, tmp_name(put), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (put->fd < 0) {
 		free(put);
-		return ERR_UNAVAILABLE;
+		return put_failed(store, "create");
 	}
 	*ret_put = put;
 	return ERR_OK;
@@ -50,7 +58,7 @@ dir_put_write(void *put, struct str bytes, int64_t deadline_ms)
 		ssize_t done = write(p->fd, bytes.ptr, bytes.len);
 
 		if (done < 0 && errno != EINTR)
-			return ERR_UNAVAILABLE;
+			return put_failed(p->dir, "write");
 		if (done > 0)
 			bytes = str_sub(bytes, (size_t)done, SIZE_MAX);
 	}
@@ -58,14 +66,16 @@ dir_put_write(void *put, struct str bytes, int64_t deadline_ms)
 }
 
 static enum err
-sync_directory(int root, const char *path)
+sync_directory(struct dir_store *dir, const char *path)
 {
-	int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool is_synced = fd >= 0 && fsync(fd) == 0;
+
+	enum err err = is_synced ? ERR_OK : put_failed(dir, "sync directory");
 
 	if (fd >= 0)
 		close(fd);
-	return is_synced ? ERR_OK : ERR_UNAVAILABLE;
+	return err;
 }
 
 /*
@@ -73,13 +83,13 @@ sync_directory(int root, const char *path)
  * it a moment ago and not synced it yet.
  */
 static enum err
-ensure_directory(int root, const char *parent, const char *path, atomic_uchar *is_durable)
+ensure_directory(struct dir_store *dir, const char *parent, const char *path, atomic_uchar *is_durable)
 {
 	if (atomic_load(is_durable))
 		return ERR_OK;
-	if (mkdirat(root, path, 0700) < 0 && errno != EEXIST)
-		return ERR_UNAVAILABLE;
-	TRY(sync_directory(root, parent));
+	if (mkdirat(dir->root, path, 0700) < 0 && errno != EEXIST)
+		return put_failed(dir, "mkdir");
+	TRY(sync_directory(dir, parent));
 	atomic_store(is_durable, 1);
 	return ERR_OK;
 }
@@ -114,13 +124,13 @@ dir_put_commit(void *put, int64_t deadline_ms)
 
 	(void)deadline_ms;
 	if (fsync(p->fd) < 0)
-		return ERR_UNAVAILABLE;
-	TRY(ensure_directory(dir->root, ".", outer_path, &dir->durable_outer[outer]));
-	TRY(ensure_directory(dir->root, outer_path, inner_path, &dir->durable_inner[outer * 256 + inner]));
+		return put_failed(dir, "sync");
+	TRY(ensure_directory(dir, ".", outer_path, &dir->durable_outer[outer]));
+	TRY(ensure_directory(dir, outer_path, inner_path, &dir->durable_inner[outer * 256 + inner]));
 	/* A link, for it never replaces a file that is there. */
 	if (linkat(dir->tmp, tmp_name(p), dir->root, p->path, 0) < 0)
-		return ERR_UNAVAILABLE;
-	if (sync_directory(dir->root, inner_path) != ERR_OK) {
+		return put_failed(dir, "link");
+	if (sync_directory(dir, inner_path) != ERR_OK) {
 		unlinkat(dir->root, p->path, 0);
 		return ERR_UNAVAILABLE;
 	}

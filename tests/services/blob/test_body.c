@@ -250,3 +250,53 @@ Test(body, the_check_names_what_is_wrong)
 	buffer_clear(&problems);
 	store_close(blob, config);
 }
+
+Test(body, an_upload_that_nobody_continues_ends)
+{
+	struct config *config;
+	struct blob *blob = store_open("dir", NULL, &config);
+	struct upload *first, *second;
+	uint64_t number;
+
+	cr_assert_eq(blob->ops->check(blob->store, &(struct buffer){ 0 }, soon(5)), ERR_OK);
+	blob->idle_ms = 200;
+	cr_assert_eq(blob_keeper_start(blob), ERR_OK);
+	cr_assert_eq(upload_new(blob, &first), ERR_OK);
+	cr_assert_eq(upload_new(blob, &second), ERR_OK);
+	number = upload_number(first);
+	upload_park(first);
+	cr_assert_eq(upload_take(blob, number + 1), NULL);
+	cr_assert_eq(upload_take(blob, number), first);
+	cr_assert_eq(upload_take(blob, number), NULL, "taken");
+	upload_park(first);
+	upload_park(second);
+	pthread_mutex_lock(&blob->lock);
+	for (int64_t end_ms = soon(10); blob->upload_count > 0 && soon(0) < end_ms;) {
+		pthread_mutex_unlock(&blob->lock);
+		usleep(20000);
+		pthread_mutex_lock(&blob->lock);
+	}
+	cr_assert_eq(blob->upload_count, 0);
+	pthread_mutex_unlock(&blob->lock);
+	cr_assert_eq(upload_take(blob, number), NULL);
+	blob_keeper_stop(blob);
+	store_close(blob, config);
+}
+
+Test(body, there_is_a_limit_to_uploads_at_once)
+{
+	struct config *config;
+	struct blob *blob = store_open("dir", NULL, &config);
+	struct upload *up;
+	enum err err = ERR_OK;
+	size_t count = 0;
+
+	while ((err = upload_new(blob, &up)) == ERR_OK && count++ < BLOB_UPLOADS_MAX)
+		upload_park(up);
+	cr_assert_eq(err, ERR_BUSY);
+	cr_assert_eq(count, BLOB_UPLOADS_MAX);
+	upload_drop_parked(blob);
+	cr_assert_eq(blob->upload_count, 0);
+	cr_assert_eq(body_put(blob, STR("x"), 1, &(struct blob_ref){ 0 }), ERR_OK);
+	store_close(blob, config);
+}
