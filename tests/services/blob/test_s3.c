@@ -1,7 +1,10 @@
 /* A store that is busy, slow, cut off, or wrong: what passes is tried again, and what is not stored is never said to be. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/services/blob/liar.h"
 #include "tests/services/blob/stores.h"
@@ -253,4 +256,64 @@ Test(s3, all_puts_together_have_a_bounded_memory, .timeout = 60)
 	cr_assert_eq(body_put(scene.blob, STR("x"), 1, &(struct blob_ref){ 0 }), ERR_OK, "and it comes back");
 	free(bytes);
 	scene_end(&scene);
+}
+
+/* ---- the bucket in the host's name */
+
+struct ear {
+	int listener;
+	char heard[2000];
+};
+
+/* Hear one request's head, and say yes. */
+static void *
+ear_run(void *self)
+{
+	static const char yes[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+	struct ear *ear = self;
+	int fd = accept(ear->listener, NULL, NULL);
+	size_t len = 0;
+	ssize_t got = 1;
+
+	while (got > 0 && strstr(ear->heard, "\r\n\r\n") == NULL && len < sizeof(ear->heard) - 1) {
+		got = recv(fd, ear->heard + len, sizeof(ear->heard) - 1 - len, 0);
+		len += got > 0 ? (size_t)got : 0;
+	}
+	if (send(fd, yes, sizeof(yes) - 1, MSG_NOSIGNAL) < 0)
+		ear->heard[0] = '\0';
+	close(fd);
+	return NULL;
+}
+
+Test(s3, the_bucket_stands_in_the_path_or_before_the_host)
+{
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		socklen_t len = sizeof(address);
+		struct ear ear = { .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+		struct config *config;
+		struct buffer yaml = { 0 }, problems = { 0 };
+		struct blob *blob;
+		char expected[200];
+		pthread_t thread;
+		uint16_t port;
+
+		cr_assert(bind(ear.listener, (struct sockaddr *)&address, len) == 0 && listen(ear.listener, 4) == 0);
+		cr_assert(getsockname(ear.listener, (struct sockaddr *)&address, &len) == 0);
+		port = ntohs(address.sin_port);
+		pthread_create(&thread, NULL, ear_run, &ear);
+		buffer_printf(&yaml, "blob: {store: s3, s3: {endpoint: \"http://localhost:%u\", bucket: mails, access_key: A, secret_key: B, "
+		    "path_style: %s}}\n", port, i ? "false" : "true");
+		cr_assert_eq(config_parse(buffer_str(&yaml), "test", true, &config, &problems), ERR_OK);
+		cr_assert_eq(blob_new(config, &problems, &blob), ERR_OK, "%.*s", STR_ARG(buffer_str(&problems)));
+		cr_assert_eq(blob->ops->check(blob->store, &problems, soon(5)), ERR_OK, "%.*s", STR_ARG(buffer_str(&problems)));
+		pthread_join(thread, NULL);
+		snprintf(expected, sizeof(expected), i ? "HEAD / HTTP/1.1\r\nHost: mails.localhost:%u\r\n" :
+		    "HEAD /mails HTTP/1.1\r\nHost: localhost:%u\r\n", port);
+		cr_assert(str_starts_with(str_c(ear.heard), str_c(expected)), "%s", ear.heard);
+		close(ear.listener);
+		buffer_clear(&yaml);
+		blob_free(blob);
+		config_free(config);
+	}
 }
