@@ -71,9 +71,10 @@ check(struct process *p)
 	struct buffer problems = { 0 };
 	bool ok = true;
 
+	p->context = (struct service_context){ .config = p->config, .is_all_in_one = p->count > 1 };
 	for (size_t i = 0; i < p->count; i++)
 		if (p->services[i]->check != NULL)
-			ok = p->services[i]->check(p->config, &problems) == ERR_OK && ok;
+			ok = p->services[i]->check(&p->context, &problems) == ERR_OK && ok;
 	fprintf(stderr, "%.*s", STR_ARG(buffer_str(&problems)));
 	if (ok)
 		printf("%s: the configuration is in order\n", p->options->program);

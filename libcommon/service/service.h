@@ -9,7 +9,7 @@
 #include "libcommon/bus/bus.h"
 #include "libcommon/config/config.h"
 
-/* What a service is started with; lives as long as the process's services. */
+/* What a service is started with; lives as long as the process's services. For a check there is no bus and no tls. */
 struct service_context {
 	const struct config *config;
 	struct bus *bus;
@@ -29,7 +29,7 @@ struct service {
 	/* SIGHUP: the certificates and log level have been read again. NULL: nothing to do. */
 	void (*reload)(void *self);
 	/* `--check`: try what the configuration names (a database, a bucket); say what is wrong in a line each. NULL: nothing to try. */
-	enum err (*check)(const struct config *config, struct buffer *problems);
+	enum err (*check)(const struct service_context *context, struct buffer *problems);
 };
 
 /* A further verb of a program: `sora-metadata migrate`. Returns the exit code. */

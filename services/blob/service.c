@@ -162,12 +162,12 @@ blob_stop(void *self)
 }
 
 static enum err
-blob_check(const struct config *config, struct buffer *problems)
+blob_check(const struct service_context *context, struct buffer *problems)
 {
 	struct blob *blob;
 	enum err err;
 
-	TRY(blob_new(config, problems, &blob));
+	TRY(blob_new(context->config, problems, &blob));
 	err = blob->ops->check(blob->store, problems, clock_mono_ms() + CHECK_MS);
 	blob_free(blob);
 	return err;

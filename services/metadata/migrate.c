@@ -160,16 +160,16 @@ schema_ready(const struct config *config, bool may_migrate)
 }
 
 enum err
-schema_check(const struct config *config, struct buffer *problems)
+schema_check(const struct service_context *context, struct buffer *problems)
 {
 	struct arena arena = { 0 };
 	struct str text = STR_NONE;
 	int version = 0;
-	enum err err = ask_version(config, &arena, &version, &text);
+	enum err err = ask_version(context->config, &arena, &version, &text);
 
 	if (err != ERR_OK) {
 		buffer_printf(problems, "database: %.*s\n", STR_ARG(text));
-	} else if (version < newest_step()) {
+	} else if (version < newest_step() && !(version == 0 && context->is_all_in_one)) {
 		buffer_printf(problems, "database: the schema is at step %d of %d: run `sora-metadata migrate`\n", version, newest_step());
 		err = ERR_CONFIG;
 	}

@@ -2,7 +2,7 @@
 #ifndef SORA_METADATA_MIGRATE_H
 #define SORA_METADATA_MIGRATE_H
 
-#include "libcommon/config/config.h"
+#include "libcommon/service/service.h"
 
 /* One file of schema/; made by the build, in the order of their numbers, ended by a row with number 0. */
 struct schema_step {
@@ -24,7 +24,7 @@ int new_timeline_verb(const struct config *config, int argc, char **argv);
  * do. A database that cannot be reached is no failure: it may come later.
  */
 enum err schema_ready(const struct config *config, bool may_migrate);
-/* For --check: a line for each problem. */
-enum err schema_check(const struct config *config, struct buffer *problems);
+/* For --check: a line for each problem. An empty database is none for the all-in-one, which migrates it. */
+enum err schema_check(const struct service_context *context, struct buffer *problems);
 
 #endif
