@@ -5,7 +5,6 @@ static const struct pg_statement copy_statement = { "copy", "SELECT * FROM mailb
 static const struct pg_statement move_statement = { "move", "SELECT * FROM mailbox_move($1, $2, $3, $4, $5, $6, $7, $8)" };
 
 static const struct refusal refusals[] = {
-	{ ERR_CANNOT, "messages cannot be moved into the mailbox that they are in" },
 	{ ERR_LIMIT, "the mailbox has too many keywords" },
 	{ ERR_OK, NULL },
 };

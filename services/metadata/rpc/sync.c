@@ -52,34 +52,43 @@ sync_read(struct rpc *rpc, uint64_t account, uint64_t mailbox, const MetadataCur
 	return ERR_OK;
 }
 
-/* The effect on this mailbox; NULL: none. */
-static const struct effect *
-effect_on(const struct effects *effects, uint64_t mailbox)
+/* The effects on this mailbox alone, as what they are to a view at `have`. False: there are none, or they do not follow on it. */
+static bool
+tell_effects(const struct effects *effects, uint64_t mailbox, const MetadataCursor *have, struct arena *arena, MetadataSync *ret)
 {
-	for (size_t i = 0; effects && i < effects->count; i++)
-		if (effects->items[i].mailbox == mailbox && effects->items[i].change)
-			return &effects->items[i];
-	return NULL;
+	MetadataCursor at = METADATA_CURSOR__INIT;
+
+	if (!effects || !have)
+		return false;
+	at = *have;
+	ret->change = ARENA_ARRAY(arena, MetadataChange *, effects->count + 1);
+	for (size_t i = 0; i < effects->count; i++) {
+		const struct effect *effect = &effects->items[i];
+
+		if (effect->mailbox != mailbox || !effect->change)
+			continue;
+		if (effect->old.timeline != at.timeline || effect->old.modseq != at.modseq || effect->new.timeline != at.timeline)
+			return false;
+		at.modseq = effect->new.modseq;
+		ret->change[ret->n_change++] = effect->change;
+		ret->recent_uid = effect->recent_uid;
+	}
+	ret->cursor = cursor_make(arena, at.timeline, at.modseq);
+	return ret->n_change > 0;
 }
 
 enum err
 sync_after(struct rpc *rpc, uint64_t account, uint64_t mailbox, const MetadataCursor *have, const struct effects *effects,
     MetadataSync **ret)
 {
-	const struct effect *effect = effect_on(effects, mailbox);
 	MetadataSync *sync = ARENA_NEW(rpc->arena, MetadataSync);
 
 	metadata_sync__init(sync);
 	*ret = sync;
-	if (!effect || !have || have->timeline != effect->old.timeline || have->modseq != effect->old.modseq ||
-	    effect->new.timeline != effect->old.timeline)
-		return sync_read(rpc, account, mailbox, have, sync);
-	sync->cursor = cursor_make(rpc->arena, effect->new.timeline, effect->new.modseq);
-	sync->recent_uid = effect->recent_uid;
-	sync->n_change = 1;
-	sync->change = ARENA_ARRAY(rpc->arena, MetadataChange *, 1);
-	sync->change[0] = effect->change;
-	return ERR_OK;
+	if (tell_effects(effects, mailbox, have, rpc->arena, sync))
+		return ERR_OK;
+	metadata_sync__init(sync);
+	return sync_read(rpc, account, mailbox, have, sync);
 }
 
 enum err

@@ -457,7 +457,7 @@ BEGIN
 	RETURN change_end(s, e);
 END $$;
 
--- MOVE (RFC 6851): both mailboxes locked in ascending order.
+-- MOVE (RFC 6851): both mailboxes locked in ascending order. They may be the same: the messages then get new UIDs.
 CREATE FUNCTION mailbox_move(p_account bigint, p_key bytea, p_keep_ms bigint, p_timeline bigint, p_mailbox integer, p_first bigint[],
 	p_last bigint[], p_name bytea)
 RETURNS SETOF effect LANGUAGE plpgsql AS $$
@@ -470,9 +470,6 @@ DECLARE
 BEGIN
 	IF NOT mailbox_pair_lock(p_account, p_mailbox, target) THEN
 		RETURN NEXT refused('NO_MAILBOX');
-		RETURN;
-	ELSIF p_mailbox = target THEN
-		RETURN NEXT refused('CANNOT');
 		RETURN;
 	END IF;
 	c := call_claim(p_account, p_key, p_keep_ms, '{}');
