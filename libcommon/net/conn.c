@@ -1,6 +1,8 @@
 /* One connection, from its birth to its last log line, and what a session may ask of it. */
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,6 +193,18 @@ advance(struct net_conn *conn)
 	return conn->is_eof ? IO_EOF : conn_fill(conn, READ_BYTES);
 }
 
+/*
+ * In the middle of a request: many clients send a literal or a mail in two writes, and hold the last few bytes back until what came before
+ * is acknowledged (Nagle's algorithm). The kernel would take 40 ms for that, as we have nothing to say.
+ */
+static void
+acknowledge(struct net_conn *conn)
+{
+	int on = 1;
+
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 enum err
 net_read(struct net_conn *conn, int64_t timeout_ms)
 {
@@ -208,6 +222,7 @@ net_read(struct net_conn *conn, int64_t timeout_ms)
 			fd.events = POLLOUT;
 		else if (buffer_len(&conn->out) > 0 && conn->phase != PHASE_TLS)
 			fd.events |= POLLOUT;
+		acknowledge(conn);
 		if (poll(&fd, 1, (int)clock_left_ms(deadline_ms)) == 0)
 			return ERR_DEADLINE;
 	}

@@ -102,10 +102,8 @@ tell_changes(struct imap_command *cmd)
 	if (!session->view || cmd->row->flags & IMAP_CMD_QUIET)
 		return ERR_OK;
 	err = imap_view_latest(session->view, cmd->call, &now);
-	if (err != ERR_OK) {
-		imap_reply_bye(session, "the selected mailbox is no more");
-		return imap_session_end(session, NET_END_KICKED);
-	}
+	if (err != ERR_OK)
+		return imap_session_kick(session, err);
 	imap_view_tell(session->view, now, holds_seqs ? IMAP_TELL_NO_EXPUNGE : IMAP_TELL_ALL, cmd->is_uid, &out);
 	imap_image_unref(now);
 	net_write(session->conn, buffer_str(&out));
@@ -186,6 +184,8 @@ imap_command_finish(struct imap_command *cmd, enum err err)
 			session->bad_commands = 0;
 	}
 	log_command(cmd, err);
+	if (end == ERR_OK && session->state != IMAP_NOT_AUTHENTICATED && imap_login_is_over(err))
+		end = imap_session_kick(session, err);
 	if (session->state == IMAP_LOGOUT)
 		end = imap_session_end(session, NET_END_QUIT);
 	clear_command(session);

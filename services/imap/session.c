@@ -54,6 +54,16 @@ imap_session_end(struct imap_session *session, enum net_end end)
 	return ERR_CLOSED;
 }
 
+enum err
+imap_session_kick(struct imap_session *session, enum err err)
+{
+	if (imap_login_is_over(err))
+		imap_reply_bye(session, "[%s] %s", err_row(err)->imap, err_row(err)->text);
+	else
+		imap_reply_bye(session, "the selected mailbox is no more");
+	return imap_session_end(session, NET_END_KICKED);
+}
+
 bool
 imap_session_can_login(const struct imap_session *session)
 {
@@ -316,10 +326,8 @@ session_wake(struct net_conn *conn)
 	call.arena = &arena;
 	err = imap_view_latest(view, &call, &now);
 	arena_clear(&arena);
-	if (err != ERR_OK) {
-		imap_reply_bye(session, "the selected mailbox is no more");
-		return imap_session_end(session, NET_END_KICKED);
-	}
+	if (err != ERR_OK)
+		return imap_session_kick(session, err);
 	imap_view_tell(view, now, IMAP_TELL_ALL, false, &out);
 	imap_image_unref(now);
 	net_write(conn, buffer_str(&out));

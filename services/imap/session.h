@@ -48,6 +48,8 @@ bool imap_session_can_login(const struct imap_session *session);
 enum err imap_session_continue(struct imap_session *session, enum err (*continuation)(struct imap_command *cmd, struct str line));
 /* Forget the selected mailbox. */
 void imap_session_unselect(struct imap_session *session);
+/* The last words for a mailbox that is gone or a login that is over; returns ERR_CLOSED. */
+enum err imap_session_kick(struct imap_session *session, enum err err);
 /* The connection is to end, for this reason; returns ERR_CLOSED. */
 enum err imap_session_end(struct imap_session *session, enum net_end end);
 /* Take and forget `size` octets that the client sends. ERR_CLOSED when it does not. */

@@ -70,6 +70,16 @@ imap_set_has(struct imap_set set, uint32_t number)
 	return low < set.count && set.ranges[low].first <= number;
 }
 
+size_t
+imap_set_size(struct imap_set set)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < set.count; i++)
+		size += (size_t)set.ranges[i].last - set.ranges[i].first + 1;
+	return size;
+}
+
 void
 imap_set_add(struct imap_set *set, uint32_t number)
 {

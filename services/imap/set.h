@@ -23,6 +23,8 @@ struct imap_set {
 struct imap_set imap_set_resolve(struct imap_set set, uint32_t largest, struct arena *arena);
 /* Is it in the resolved set? */
 bool imap_set_has(struct imap_set set, uint32_t number);
+/* How many numbers are in the resolved set. */
+size_t imap_set_size(struct imap_set set);
 /* Add `number`, not less than all before, to a set with room for it (a range more at most). */
 void imap_set_add(struct imap_set *set, uint32_t number);
 /* "1:3,5", as it is. */

@@ -380,10 +380,12 @@ imap_view_latest(struct imap_view *view, struct bus_call *call, struct imap_imag
 	else if (err != ERR_OK)
 		m->is_stale = true;
 	is_gone = m->is_gone;
-	if (!is_gone)
+	if (!is_gone && !imap_login_is_over(err))
 		*ret_image = imap_image_ref(m->latest);
 	pthread_mutex_unlock(&m->lock);
-	return is_gone ? ERR_NO_MAILBOX : ERR_OK;
+	if (is_gone)
+		return ERR_NO_MAILBOX;
+	return imap_login_is_over(err) ? err : ERR_OK;
 }
 
 struct imap_cursor_at

@@ -22,6 +22,13 @@ void imap_views_free(struct imap_views *views);
  */
 enum err imap_views_select(struct imap_views *views, struct bus_call *call, uint64_t account, struct str name, bool is_read_only,
     struct net_conn *conn, struct imap_view **ret_view, MetadataState **ret_state);
+/* Does the error say that the login no longer holds? The session must end then. */
+static inline bool
+imap_login_is_over(enum err err)
+{
+	return err == ERR_AUTH_EXPIRED || err == ERR_DISABLED || err == ERR_NO_ACCOUNT;
+}
+
 /* Give the view up; may be NULL. */
 void imap_views_leave(struct imap_views *views, struct imap_view *view);
 
@@ -31,7 +38,7 @@ uint32_t imap_mailbox_uidvalidity(const struct imap_view *view);
 
 /*
  * The latest image, with a reference: asks metadata when events were missed. A passing failure is no error here: what is known is
- * answered, and the question stays. ERR_NO_MAILBOX: it is no more, or another has its name.
+ * answered, and the question stays. ERR_NO_MAILBOX: it is no more, or another has its name. Errors of imap_login_is_over.
  */
 enum err imap_view_latest(struct imap_view *view, struct bus_call *call, struct imap_image **ret_image);
 /* The cursor of the latest image, for `have` of a call. */

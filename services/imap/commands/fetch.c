@@ -143,7 +143,7 @@ static struct imap_set
 unseen_of(struct imap_command *cmd, struct imap_set seqs)
 {
 	const struct imap_image *told = cmd->session->view->told;
-	struct imap_set uids = { ARENA_ARRAY(cmd->arena, struct imap_range, told->count + 1), 0 };
+	struct imap_set uids = { ARENA_ARRAY(cmd->arena, struct imap_range, imap_set_size(seqs) + 1), 0 };
 
 	for (size_t i = 0; i < seqs.count; i++) {
 		for (uint32_t seq = seqs.ranges[i].first; seq <= seqs.ranges[i].last; seq++) {

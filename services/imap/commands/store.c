@@ -87,6 +87,20 @@ expected(const struct store_args *args, uint8_t flags)
 	}
 }
 
+/* Is the message as a client that sent .SILENT expects it? Keywords are compared where the command left them alone. */
+static bool
+is_expected(const struct store_args *args, const struct imap_view *view, uint32_t seq, const struct imap_image *now, uint32_t now_seq)
+{
+	const struct imap_chunk *told_chunk, *now_chunk;
+	struct imap_row told = *imap_image_row(view->told, seq, &told_chunk);
+	const struct imap_row *row = imap_image_row(now, now_seq, &now_chunk);
+
+	told.flags = expected(args, told.flags);
+	if (args->flags.keyword_count > 0 || args->mode == METADATA_STORE_REQUEST__MODE__REPLACE)
+		return row->flags == told.flags;
+	return imap_row_same_flags(&told, told_chunk, row, now_chunk);
+}
+
 /*
  * What the command's own answer covers counts as told. Without .SILENT that is every message of the set; with it those whose flags are as
  * the client expects, while what another session changed at the same time is told as ever.
@@ -96,18 +110,14 @@ adopt(struct imap_command *cmd, struct imap_image *now, struct imap_set seqs)
 {
 	struct store_args *args = cmd->args;
 	struct imap_view *view = cmd->session->view;
-	struct imap_set uids = { ARENA_ARRAY(cmd->arena, struct imap_range, view->told->count + 1), 0 };
+	struct imap_set uids = { ARENA_ARRAY(cmd->arena, struct imap_range, imap_set_size(seqs) + 1), 0 };
 
 	for (size_t i = 0; i < seqs.count; i++) {
 		for (uint32_t seq = seqs.ranges[i].first; seq <= seqs.ranges[i].last; seq++) {
-			const struct imap_row *told = imap_image_row(view->told, seq, NULL), *row;
-			uint32_t now_seq = imap_image_find(now, told->uid);
+			uint32_t uid = imap_image_row(view->told, seq, NULL)->uid, now_seq = imap_image_find(now, uid);
 
-			if (now_seq == 0)
-				continue;
-			row = imap_image_row(now, now_seq, NULL);
-			if (!args->is_silent || row->flags == expected(args, told->flags))
-				imap_set_add(&uids, row->uid);
+			if (now_seq > 0 && (!args->is_silent || is_expected(args, view, seq, now, now_seq)))
+				imap_set_add(&uids, uid);
 		}
 	}
 	imap_view_adopt(view, now, uids);
