@@ -33,6 +33,7 @@ open_net(struct imap_server *server, struct net_tls *tls)
 		.threads_max = (size_t)config->net_threads,
 		.connections = (size_t)config->net_connections,
 		.per_address = (size_t)config->net_per_address,
+		.per_user = (size_t)config->net_per_user,
 		.login_ms = config->net_login_time,
 		.idle_ms = config->imap_idle,
 		.write_ms = config->net_write_time,

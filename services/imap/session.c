@@ -11,7 +11,6 @@ enum {
 	/* Before login nobody needs more than a name and a password (LESSONS 59). */
 	LINE_BEFORE_LOGIN = 8192,
 	LITERALS_BEFORE_LOGIN = 4096,
-	DRAIN_BEFORE_LOGIN = 65536,
 	LITERAL_READ_MS = 60000, /* of silence in the middle of a literal */
 	/* What a parked connection may hold: a command's lines and literals, and some of the next. */
 	INPUT_MAX = 4 * 1024 * 1024,
@@ -127,8 +126,9 @@ imap_session_read(struct imap_session *session)
 uint64_t
 imap_session_drain_max(const struct imap_session *session)
 {
+	/* Who has no name has no share of the threads either: none waits for his bytes. */
 	if (session->state == IMAP_NOT_AUTHENTICATED)
-		return DRAIN_BEFORE_LOGIN;
+		return 0;
 	return 4 * (uint64_t)session->server->config->message_size;
 }
 
