@@ -92,7 +92,7 @@ class Stack:
         tree = {}
         common = {
             "hostname": "sora.test", "drain.time": "1s",
-            "log.level": "debug", "message.size": "120M", "net.per_address": 5000,
+            "log.level": "debug", "message.size": "120M", "net.per_address": 5000, "net.per_user": 5000,
             "tls.certificate": f"{self.directory}/cert.pem", "tls.key": f"{self.directory}/key.pem",
             "database.host": HOST, "database.port": self.postgres.port, "database.user": "sora",
             "database.password": self.postgres.password, "database.name": self.database,
