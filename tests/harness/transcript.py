@@ -148,7 +148,9 @@ class Transcript:
     # -- running
 
     def prepare(self, stack):
-        self.bound = {"user": stack.account(), "user2": stack.account(), "password": "secret"}
+        self.bound = {"user": stack.account(), "password": "secret"}
+        if any("user2" in step.text for step in self.steps):
+            self.bound["user2"] = stack.account()
         self.bound["local"] = self.bound["user"].partition("@")[0]
         self.connections = {}
         if not self.mails:
