@@ -87,18 +87,35 @@ expected(const struct store_args *args, uint8_t flags)
 	}
 }
 
-/* Is the message as a client that sent .SILENT expects it? Keywords are compared where the command left them alone. */
+/* The same of keywords, by number: has the row those that are left when the command did what it was asked to the told ones? */
+static bool
+has_expected_keywords(const struct store_args *args, const struct imap_row *told, const struct imap_chunk *told_chunk,
+    const struct imap_image *now, const struct imap_row *row, const struct imap_chunk *now_chunk)
+{
+	bool wanted[IMAP_KEYWORDS_MAX + 1] = { false }, has[IMAP_KEYWORDS_MAX + 1] = { false };
+
+	for (size_t i = 0; args->mode != METADATA_STORE_REQUEST__MODE__REPLACE && i < told->keyword_count; i++)
+		wanted[told_chunk->keywords[told->keyword_at + i] & IMAP_KEYWORDS_MAX] = true;
+	for (size_t i = 0; i < args->flags.keyword_count; i++) {
+		int number = imap_image_keyword(now, args->flags.keywords[i]);
+
+		if (number >= 0)
+			wanted[number & IMAP_KEYWORDS_MAX] = args->mode != METADATA_STORE_REQUEST__MODE__REMOVE;
+	}
+	for (size_t i = 0; i < row->keyword_count; i++)
+		has[now_chunk->keywords[row->keyword_at + i] & IMAP_KEYWORDS_MAX] = true;
+	return memcmp(wanted, has, sizeof(has)) == 0;
+}
+
+/* Is the message as a client that sent .SILENT expects it? */
 static bool
 is_expected(const struct store_args *args, const struct imap_view *view, uint32_t seq, const struct imap_image *now, uint32_t now_seq)
 {
 	const struct imap_chunk *told_chunk, *now_chunk;
-	struct imap_row told = *imap_image_row(view->told, seq, &told_chunk);
+	const struct imap_row *told = imap_image_row(view->told, seq, &told_chunk);
 	const struct imap_row *row = imap_image_row(now, now_seq, &now_chunk);
 
-	told.flags = expected(args, told.flags);
-	if (args->flags.keyword_count > 0 || args->mode == METADATA_STORE_REQUEST__MODE__REPLACE)
-		return row->flags == told.flags;
-	return imap_row_same_flags(&told, told_chunk, row, now_chunk);
+	return row->flags == expected(args, told->flags) && has_expected_keywords(args, told, told_chunk, now, row, now_chunk);
 }
 
 /*
