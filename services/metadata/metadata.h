@@ -10,6 +10,7 @@
 struct accounts;
 struct logins;
 struct queue;
+struct schema_wait;
 struct watch;
 
 struct metadata {
@@ -21,6 +22,7 @@ struct metadata {
 	struct watch *watch;       /* watch.h: events leave here */
 	struct logins *logins;     /* login.h: passwords are checked here */
 	struct accounts *accounts; /* authorise.h: who may do what */
+	struct schema_wait *schema_wait; /* schema_wait.h: NULL, the database was there */
 };
 
 /* The constant that service.c serves: a row for each method, its file in rpc/. */

@@ -146,8 +146,8 @@ schema_ready(const struct config *config, bool may_migrate)
 	enum err err = ask_version(config, &arena, &version, &text);
 
 	if (err != ERR_OK) {
-		log_warn(&migrate_log, "pg.connect", KV_ERR(err), KV_STR("detail", text));
-		err = ERR_OK;
+		log_warn(&migrate_log, "schema.unknown", KV_ERR(err), KV_STR("detail", text));
+		err = ERR_UNAVAILABLE;
 	} else if (version == 0 && may_migrate) {
 		err = migrate(config);
 	} else if (version < newest_step()) {

@@ -20,8 +20,10 @@ int migrate_verb(const struct config *config, int argc, char **argv);
 int new_timeline_verb(const struct config *config, int argc, char **argv);
 
 /*
- * Is the schema as new as this binary? An empty database is migrated if `may_migrate`. ERR_CONFIG: no, and the log says what to
- * do. A database that cannot be reached is no failure: it may come later.
+ * Is the schema as new as this binary? An empty database is migrated if `may_migrate`. What is wrong is logged.
+ *
+ * ERR_CONFIG       it is older: the operator has to migrate it
+ * ERR_UNAVAILABLE  the database cannot be reached, or went away: it may come later
  */
 enum err schema_ready(const struct config *config, bool may_migrate);
 /* For --check: a line for each problem. An empty database is none for the all-in-one, which migrates it. */

@@ -6,6 +6,7 @@
 #include "services/metadata/login.h"
 #include "services/metadata/migrate.h"
 #include "services/metadata/queue.h"
+#include "services/metadata/schema_wait.h"
 #include "services/metadata/watch.h"
 
 enum { QUEUED = 4096, IN_FLIGHT = 20000 };
@@ -28,6 +29,7 @@ metadata_stop(void *self)
 {
 	struct metadata *metadata = self;
 
+	schema_wait_stop(metadata->schema_wait);
 	watch_drain(metadata->watch);
 	logins_free(metadata->logins);
 	queue_free(metadata->queue);
@@ -50,9 +52,10 @@ metadata_start(const struct service_context *context, void **ret_self)
 {
 	struct metadata *metadata;
 	struct bus_limits limits = { .threads = (size_t)context->config->metadata_threads, .queue = QUEUED, .in_flight = IN_FLIGHT };
-	enum err err;
+	enum err schema = schema_ready(context->config, context->is_all_in_one), err;
 
-	TRY(schema_ready(context->config, context->is_all_in_one));
+	if (schema != ERR_UNAVAILABLE)
+		TRY(schema);
 	metadata = MEM_NEW(struct metadata);
 	metadata->config = context->config;
 	metadata->bus = context->bus;
@@ -63,6 +66,8 @@ metadata_start(const struct service_context *context, void **ret_self)
 	metadata->watch = watch_new();
 	metadata->queue = queue_new(metadata);
 	err = metadata_serve(context->bus, &metadata_handlers, metadata, &limits);
+	if (err == ERR_OK && schema == ERR_UNAVAILABLE)
+		err = schema_wait_start(context->config, context->is_all_in_one, &metadata->schema_wait);
 	if (err != ERR_OK) {
 		metadata_stop(metadata);
 		return err;

@@ -33,7 +33,10 @@ warned(void *arg, const PGresult *result)
 		pg->has_warned = true;
 }
 
-/* Tables are small at first and large later, and plans are kept: rule out those that are only good while they are small. */
+/*
+ * Plans are made once and kept: all are walks along an index, whatever the parameters. Tables are small at first and large later, so those
+ * plans are ruled out that are only good while they are small.
+ */
 static const char *
 session_options(const struct config *config, struct arena *arena)
 {
@@ -41,7 +44,7 @@ session_options(const struct config *config, struct arena *arena)
 
 	return arena_printf(arena, "-c timezone=UTC -c statement_timeout=%lld -c lock_timeout=%lld"
 		" -c idle_in_transaction_session_timeout=%lld -c enable_seqscan=off"
-		" -c jit=off -c client_min_messages=warning", timeout, timeout, timeout).ptr;
+		" -c plan_cache_mode=force_generic_plan -c jit=off -c client_min_messages=warning", timeout, timeout, timeout).ptr;
 }
 
 static PGconn *

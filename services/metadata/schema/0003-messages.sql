@@ -201,13 +201,14 @@ $$;
 
 -- The UIDs of a mailbox in these ranges, at most `limit`, ascending as the ranges are. A range is one walk along the index.
 CREATE FUNCTION uids_within(p_account bigint, p_mailbox integer, p_first bigint[], p_last bigint[], p_limit integer, p_flags integer)
-RETURNS bigint[] LANGUAGE sql STABLE AS $$
-	SELECT array_agg(w.uid) FROM (
+RETURNS bigint[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT array_agg(w.uid) FROM (
 		SELECT n.uid FROM unnest(p_first, p_last) r(f, l), LATERAL (
 			SELECT uid FROM entries WHERE account = p_account AND mailbox = p_mailbox AND uid BETWEEN r.f AND r.l AND flags & p_flags = p_flags
 			ORDER BY uid LIMIT p_limit) n
-		LIMIT p_limit) w
-$$;
+		LIMIT p_limit) w);
+END $$;
 
 -- Change flags (RFC 3501 s. 6.4.6, RFC 7162 s. 3.1.3): mode 0 adds, 1 removes, 2 replaces. At most `limit` messages are looked at.
 -- p_unchanged NULL: no condition. Answer: the last uid looked at (0: no more to look at), then the uids that failed the condition.

@@ -16,9 +16,10 @@ BEGIN
 	RETURN true;
 END $$;
 
-CREATE FUNCTION namespace_changed(p_account bigint) RETURNS void LANGUAGE sql AS $$
-	UPDATE namespace SET version = version + 1 WHERE account = p_account
-$$;
+CREATE FUNCTION namespace_changed(p_account bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE namespace SET version = version + 1 WHERE account = p_account;
+END $$;
 
 -- A new mailbox, in the place of one that could not be selected, if any. UIDVALIDITY grows strictly and is never 0.
 CREATE FUNCTION mailbox_make(p_account bigint, p_timeline bigint, p_name bytea, p_attributes integer) RETURNS integer
@@ -50,9 +51,10 @@ BEGIN
 	END LOOP;
 END $$;
 
-CREATE FUNCTION has_children(p_account bigint, p_name bytea) RETURNS boolean LANGUAGE sql VOLATILE AS $$
-	SELECT EXISTS (SELECT FROM mailboxes WHERE account = p_account AND name >= p_name || '/'::bytea AND name < p_name || '0'::bytea)
-$$;
+CREATE FUNCTION has_children(p_account bigint, p_name bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN EXISTS (SELECT FROM mailboxes WHERE account = p_account AND name >= p_name || '/'::bytea AND name < p_name || '0'::bytea);
+END $$;
 
 -- Answer: the mailbox.
 CREATE FUNCTION namespace_create(p_account bigint, p_key bytea, p_keep_ms bigint, p_timeline bigint, p_name bytea, p_attributes integer)

@@ -25,7 +25,7 @@ static void
 shut_database(void)
 {
 	outside("ALTER DATABASE ", " ALLOW_CONNECTIONS false");
-	outside("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '", "'");
+	outside("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND datname = '", "'");
 }
 
 static void
@@ -57,6 +57,7 @@ Test(metadata_faults, an_outage_is_said_quickly_and_ends_by_itself, .timeout = 6
 	for (int i = 0; (err = deliver(0, account, NULL, 10)) != ERR_OK && i < 100; i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	cr_assert_eq(err, ERR_OK);
+	pg_close(world.pg);
 	world.pg = NULL;
 	cr_assert_eq(status_of(0, account, "INBOX")->messages, 2);
 }
@@ -67,10 +68,11 @@ Test(metadata_faults, a_restart_between_two_calls_is_not_noticed, .timeout = 60)
 
 	for (int i = 0; i < 5; i++) {
 		(void)append(0, account, "INBOX", 0);
-		outside("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '", "'");
+		outside("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND datname = '", "'");
 		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 		cr_assert_eq(deliver(0, account, NULL, 10), ERR_OK);
 	}
+	pg_close(world.pg);
 	world.pg = NULL;
 	cr_assert_eq(status_of(1, account, "INBOX")->messages, 10);
 	check_counts();
