@@ -214,9 +214,10 @@ run_alone(struct queue *q, struct write *write, bool is_unknown)
 	if (err != ERR_OK)
 		log_failure(q, err, &failure);
 	arena_clear(&arena);
-	if (err == ERR_OK)
-		return ERR_OK;
-	return is_unknown ? ERR_UNKNOWN_OUTCOME : err;
+	/* What the first attempt committed nobody has published: the second only finds it done. */
+	if (is_unknown)
+		watch_lose(q->metadata->watch, write->account);
+	return err != ERR_OK && is_unknown ? ERR_UNKNOWN_OUTCOME : err;
 }
 
 static void

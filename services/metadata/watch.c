@@ -169,6 +169,15 @@ answer(struct watch *watch, struct watcher *w, enum err err, struct answers *ans
 	w->heard_ms = clock_mono_ms();
 }
 
+/* Its events are of no use without one that it is not told: it has to look for itself. */
+static void
+lose(struct watcher *w)
+{
+	while (w->first)
+		drop_event(w);
+	w->is_lost = true;
+}
+
 static void
 add_event(struct watcher *w, const MetadataEvent *event, size_t len)
 {
@@ -178,9 +187,7 @@ add_event(struct watcher *w, const MetadataEvent *event, size_t len)
 	if (w->is_lost)
 		return;
 	if (w->count == EVENTS_MAX || w->bytes + len > EVENT_BYTES_MAX) {
-		while (w->first)
-			drop_event(w);
-		w->is_lost = true;
+		lose(w);
 		return;
 	}
 	e = mem_alloc(sizeof(*e) + len);
@@ -248,6 +255,23 @@ watch_publish(struct watch *watch, uint64_t account, const struct effect *effect
 			len = metadata_event__get_packed_size(&event);
 		}
 		add_event(in->watcher, &event, len);
+		if (in->watcher->rpc)
+			answer(watch, in->watcher, ERR_OK, &answers);
+	}
+	pthread_mutex_unlock(&watch->mutex);
+	give(&answers);
+}
+
+void
+watch_lose(struct watch *watch, uint64_t account)
+{
+	struct answers answers = { .count = 0 };
+
+	pthread_mutex_lock(&watch->mutex);
+	for (struct interest *in = watch->interests[(account * 0x9e3779b97f4a7c15ULL) >> 52]; in; in = in->next) {
+		if (in->account != account)
+			continue;
+		lose(in->watcher);
 		if (in->watcher->rpc)
 			answer(watch, in->watcher, ERR_OK, &answers);
 	}

@@ -15,6 +15,8 @@ void watch_free(struct watch *watch);
 
 /* After the commit: tell those who watch the account. */
 void watch_publish(struct watch *watch, uint64_t account, const struct effect *effect);
+/* Something may have been committed that nobody can tell: those who watch the account are told LOST. */
+void watch_lose(struct watch *watch, uint64_t account);
 
 /* A handler's work: answers at once, or defers the call. ERR_BUSY: too many watchers. */
 enum err watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *reply);
