@@ -9,7 +9,7 @@
 #include "libcommon/config/value.h"
 #include "libcommon/core/mem.h"
 
-enum { DEPTH_MAX = 8, PATH_BYTES_MAX = 200 };
+enum { DEPTH_MAX = 8, PATH_BYTES_MAX = 200, FILE_BYTES_MAX = 1024 * 1024 };
 
 #define X(type, field, path, def, help) { path, VALUE_##type, offsetof(struct config, field), def, help },
 static const struct setting settings[] = { SETTINGS_TABLE(X) };
@@ -275,27 +275,41 @@ config_parse(struct str yaml, const char *name, bool is_strict, struct config **
 	return ERR_OK;
 }
 
+/* A directory can be opened, but not read. */
+static enum err
+read_file(const char *file, struct buffer *ret, struct buffer *problems)
+{
+	FILE *in = fopen(file, "re");
+	size_t got = in != NULL;
+
+	while (got > 0 && buffer_len(ret) <= FILE_BYTES_MAX) {
+		got = fread(buffer_reserve(ret, 4096), 1, 4096, in);
+		buffer_grew(ret, got);
+	}
+	if (in == NULL || ferror(in)) {
+		buffer_printf(problems, "%s: cannot be read: %m. Start from sora.yaml.example.\n", file);
+		if (in != NULL)
+			fclose(in);
+		return ERR_CONFIG;
+	}
+	fclose(in);
+	if (buffer_len(ret) <= FILE_BYTES_MAX)
+		return ERR_OK;
+	buffer_printf(problems, "%s: is too large for a configuration\n", file);
+	return ERR_CONFIG;
+}
+
 enum err
 config_load(const char *file, bool is_strict, struct config **ret_config, struct buffer *problems)
 {
 	struct buffer text = { 0 };
-	FILE *in;
-	size_t got;
 	enum err err;
 
 	if (file == NULL)
 		return config_parse(STR(""), "defaults", is_strict, ret_config, problems);
-	in = fopen(file, "re");
-	if (in == NULL) {
-		buffer_printf(problems, "%s: cannot be read: %m. Start from sora.yaml.example.\n", file);
-		return ERR_CONFIG;
-	}
-	do {
-		got = fread(buffer_reserve(&text, 4096), 1, 4096, in);
-		buffer_grew(&text, got);
-	} while (got > 0 && buffer_len(&text) < 1024 * 1024);
-	fclose(in);
-	err = config_parse(buffer_str(&text), file, is_strict, ret_config, problems);
+	err = read_file(file, &text, problems);
+	if (err == ERR_OK)
+		err = config_parse(buffer_str(&text), file, is_strict, ret_config, problems);
 	buffer_clear(&text);
 	return err;
 }

@@ -3,7 +3,7 @@
  *
  *	X(type, field of struct config, path in the file, default as written in the file, help)
  *
- * Types: STR; BOOL (true, false); INT; SIZE (bytes; K, M, G); TIME (milliseconds; ms, s, m, h, d); LIST of strings ("[a, b]").
+ * Types: STR; BOOL (true, false); INT (1 to a million); THREADS (1 to 1000), also of connections to a server; PORT; SIZE (bytes; K, M, G); TIME (milliseconds; ms, s, m, h, d); LIST of strings ("[a, b]").
  */
 #ifndef SORA_CONFIG_SETTINGS_H
 #define SORA_CONFIG_SETTINGS_H
@@ -13,6 +13,8 @@
 #define SETTING_TYPE_STR struct str
 #define SETTING_TYPE_BOOL bool
 #define SETTING_TYPE_INT int64_t
+#define SETTING_TYPE_THREADS int64_t
+#define SETTING_TYPE_PORT int64_t
 #define SETTING_TYPE_SIZE int64_t
 #define SETTING_TYPE_TIME int64_t
 #define SETTING_TYPE_LIST struct str_list
@@ -36,14 +38,14 @@
 	X(BOOL, bus_insecure, "bus.insecure", "false", "allow tcp:// on other addresses than loopback")                \
 	/* ---- sora-metadata */                                                                                       \
 	X(LIST, metadata_listen, "metadata.listen", "[inproc://metadata]", "where sora-metadata answers")              \
-	X(INT, metadata_threads, "metadata.threads", "8", "threads that run calls")                                    \
+	X(THREADS, metadata_threads, "metadata.threads", "8", "threads that run calls")                                    \
 	X(STR, database_host, "database.host", "/run/postgresql", "host name, or directory of the socket")             \
-	X(INT, database_port, "database.port", "5432", "")                                                             \
+	X(PORT, database_port, "database.port", "5432", "")                                                             \
 	X(STR, database_name, "database.name", "sora", "")                                                             \
 	X(STR, database_user, "database.user", "sora", "")                                                             \
 	X(STR, database_password, "database.password", "", "")                                                         \
 	X(STR, database_tls, "database.tls", "prefer", "libpq's sslmode: disable, prefer, require, verify-full")       \
-	X(INT, database_connections, "database.connections", "8", "for each metadata process; about four a core of PostgreSQL") \
+	X(THREADS, database_connections, "database.connections", "8", "for each metadata process; about four a core of PostgreSQL") \
 	X(TIME, database_timeout, "database.timeout", "10s", "the longest that a statement may take")                  \
 	X(STR, account_hash, "account.hash", "bcrypt", "for new passwords: bcrypt, ssha512 or sha512")                 \
 	X(SIZE, account_quota, "account.quota", "0", "of a new account; 0: no limit")                                  \
@@ -59,7 +61,7 @@
 	X(TIME, token_life, "token.life", "24h", "how long a login lasts")                                             \
 	/* ---- sora-blob */                                                                                           \
 	X(LIST, blob_listen, "blob.listen", "[inproc://blob]", "where sora-blob answers")                              \
-	X(INT, blob_threads, "blob.threads", "16", "threads that run calls")                                           \
+	X(THREADS, blob_threads, "blob.threads", "16", "threads that run calls")                                           \
 	X(STR, blob_store, "blob.store", "dir", "dir or s3")                                                           \
 	X(STR, blob_dir, "blob.dir", "/var/lib/sora/blobs", "with blob.store: dir")                                    \
 	X(TIME, blob_keep, "blob.keep", "30d", "how long a body stays after its last message is gone; longer than backups are kept") \
@@ -90,7 +92,7 @@
 	X(INT, net_connections, "net.connections", "20000", "for each frontend process")                               \
 	X(INT, net_per_address, "net.per_address", "1000", "")                                                         \
 	X(INT, net_per_user, "net.per_user", "100", "")                                                                \
-	X(INT, net_threads, "net.threads", "64", "the most that run sessions at once")                                 \
+	X(THREADS, net_threads, "net.threads", "64", "the most that run sessions at once")                                 \
 	X(TIME, net_login_time, "net.login_time", "60s", "until a client has logged in")                               \
 	X(TIME, net_write_time, "net.write_time", "60s", "a client that takes nothing for so long is disconnected")    \
 	X(LIST, net_proxy_from, "net.proxy_from", "[]", "networks whose PROXY protocol v2 header is expected and believed") \

@@ -6,7 +6,7 @@
 
 #include "libcommon/config/config.h"
 
-/* The first line of a file, without its end. */
+/* The first line of a file, without its end; an empty file has none. */
 static bool
 read_line(struct arena *arena, struct str path, struct str *ret)
 {
@@ -18,9 +18,10 @@ read_line(struct arena *arena, struct str path, struct str *ret)
 		return false;
 	ok = fgets(line, sizeof(line), in) != NULL;
 	fclose(in);
-	*ret = ok ? arena_copy(arena, str_trim(str_c(line))) : STR("");
+	if (ok)
+		*ret = arena_copy(arena, str_trim(str_c(line)));
 	explicit_bzero(line, sizeof(line));
-	return true;
+	return ok;
 }
 
 static bool
@@ -31,7 +32,7 @@ expand_one(struct arena *arena, struct str name, struct str *ret, struct str *re
 	if (str_starts_with(name, STR("file:"))) {
 		if (read_line(arena, str_sub(name, 5, SIZE_MAX), ret))
 			return true;
-		*reterr_why = arena_printf(arena, "the file %.*s cannot be read", STR_ARG(str_sub(name, 5, SIZE_MAX)));
+		*reterr_why = arena_printf(arena, "the file %.*s cannot be read, or is empty", STR_ARG(str_sub(name, 5, SIZE_MAX)));
 		return false;
 	}
 	value = getenv(arena_cstr(arena, name));
@@ -103,6 +104,13 @@ static const struct unit size_units[] = { { "", 1 }, { "K", 1 << 10 }, { "M", 1 
 static const struct unit time_units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
 	{ "", 1000 }, { NULL, 0 } };
 
+/* A number from 1 to `max`, as nothing of any size may be asked of the system. */
+static bool
+parse_count(struct str text, int64_t max, int64_t *ret)
+{
+	return parse_unit(text, no_units, ret) && *ret >= 1 && *ret <= max;
+}
+
 static bool
 convert(enum value_type type, struct str text, void *field, const char **reterr_expected)
 {
@@ -111,8 +119,14 @@ convert(enum value_type type, struct str text, void *field, const char **reterr_
 		*reterr_expected = "true or false";
 		return parse_bool(text, field);
 	case VALUE_INT:
-		*reterr_expected = "a number";
-		return parse_unit(text, no_units, field);
+		*reterr_expected = "a number from 1 to 1000000";
+		return parse_count(text, 1000000, field);
+	case VALUE_THREADS:
+		*reterr_expected = "a number from 1 to 1000";
+		return parse_count(text, 1000, field);
+	case VALUE_PORT:
+		*reterr_expected = "a port from 1 to 65535";
+		return parse_count(text, 65535, field);
 	case VALUE_SIZE:
 		*reterr_expected = "a size such as 512K, 50M or 2G";
 		return parse_unit(text, size_units, field);

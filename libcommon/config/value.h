@@ -4,7 +4,7 @@
 
 #include "libcommon/core/arena.h"
 
-enum value_type { VALUE_STR, VALUE_BOOL, VALUE_INT, VALUE_SIZE, VALUE_TIME, VALUE_LIST };
+enum value_type { VALUE_STR, VALUE_BOOL, VALUE_INT, VALUE_THREADS, VALUE_PORT, VALUE_SIZE, VALUE_TIME, VALUE_LIST };
 
 struct setting {
 	const char *path;

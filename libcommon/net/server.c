@@ -110,9 +110,10 @@ resolve(struct str address, struct addrinfo **ret_info)
 	struct str host = str_sub(address, 0, colon);
 	struct arena arena = { 0 };
 	const char *name, *port;
+	uint32_t number;
 	int failed;
 
-	if (colon == address.len)
+	if (colon == address.len || !str_to_u32(str_sub(address, colon + 1, SIZE_MAX), &number) || number > UINT16_MAX)
 		return ERR_CONFIG;
 	if (str_starts_with(host, STR("[")) && str_ends_with(host, STR("]")))
 		host = str_sub(host, 1, host.len - 2);
@@ -179,7 +180,7 @@ net_server_listen(struct net_server *server, const struct net_listen *listen, ui
 	if (listen->is_tls && server->tls == NULL)
 		return refuse_listen(server, listen, "there is no certificate");
 	if (resolve(listen->address, &info) != ERR_OK)
-		return refuse_listen(server, listen, "not an address");
+		return refuse_listen(server, listen, "not host:port");
 	err = bind_socket(info, &fd);
 	freeaddrinfo(info);
 	if (err != ERR_OK)

@@ -1,6 +1,9 @@
 /* TLS on client connections: certificates that can be changed, strict ALPN, OpenSSL that never blocks. */
+#include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "libcommon/core/mem.h"
 #include "libcommon/net/internal.h"
@@ -56,7 +59,7 @@ set_options(SSL_CTX *context, struct net_tls *tls)
 static enum err
 refuse_file(const char *file)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	const char *reason = access(file, R_OK) < 0 ? strerrordesc_np(errno) : ERR_reason_error_string(ERR_peek_last_error());
 
 	log_error(NULL, "net.tls.config", KV_C("file", file), KV_C("reason", reason ? reason : "cannot be read"));
 	ERR_clear_error();

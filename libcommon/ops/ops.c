@@ -107,6 +107,7 @@ listen_at(struct ops *ops, struct str address)
 	struct str host;
 	uint16_t port;
 	const char *node, *service;
+	bool is_found;
 	struct MHD_Daemon *daemon = NULL;
 
 	if (ops_split_address(address, &host, &port)) {
@@ -119,12 +120,13 @@ listen_at(struct ops *ops, struct str address)
 			    (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
 			    MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
 	}
-	if (found != NULL)
+	is_found = found != NULL;
+	if (is_found)
 		freeaddrinfo(found);
 	arena_clear(&arena);
 	if (daemon == NULL) {
-		log_error(&ops_log, "ops.listen", KV_STR("address", address),
-		    KV_C("reason", errno == EADDRINUSE ? "in use by another process" : "not an address of this host"));
+		log_error(&ops_log, "ops.listen", KV_STR("address", address), KV_C("reason", !is_found ? "not host:port" :
+			errno == EADDRINUSE ? "in use by another process" : "not an address of this host"));
 		return ERR_CONFIG;
 	}
 	ops->daemons[ops->count++] = daemon;

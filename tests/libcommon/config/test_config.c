@@ -36,7 +36,12 @@ Test(config, what_is_wrong_is_said_with_its_line)
 {
 	static const struct { const char *yaml, *problem; } cases[] = {
 		{ "database:\n  hots: x\n", "t.yaml:2: unknown key \"database.hots\"" },
-		{ "database:\n  port: many\n", "t.yaml:2: database.port: a number is expected, not \"many\"" },
+		{ "database:\n  port: many\n", "t.yaml:2: database.port: a port from 1 to 65535 is expected, not \"many\"" },
+		{ "database:\n  port: 65536\n", "database.port: a port from 1 to 65535 is expected" },
+		{ "net: {threads: 0}\n", "net.threads: a number from 1 to 1000 is expected, not \"0\"" },
+		{ "net: {connections: 99999999999}\n", "net.connections: a number from 1 to 1000000 is expected" },
+		{ "user: ${file:/}\n", "the file / cannot be read, or is empty" },
+		{ "user: ${file:/dev/null}\n", "the file /dev/null cannot be read, or is empty" },
 		{ "message:\n  size: 5X\n", "t.yaml:2: message.size: a size such as" },
 		{ "drain: {time: soon}\n", "t.yaml:1: drain.time: a time such as" },
 		{ "imap:\n  listen: here\n", "t.yaml:2: a list is expected for \"imap.listen\"" },
@@ -58,6 +63,24 @@ Test(config, what_is_wrong_is_said_with_its_line)
 			cr_assert_fail("accepted: %s", cases[i].yaml);
 		cr_assert_lt(str_find(buffer_str(&problems), str_c(cases[i].problem)), buffer_len(&problems), "%s: %.*s",
 		    cases[i].yaml, STR_ARG(buffer_str(&problems)));
+		buffer_clear(&problems);
+	}
+}
+
+Test(config, a_file_that_can_not_be_read_is_no_empty_one)
+{
+	static const struct { const char *file, *problem; } cases[] = {
+		{ "/", "/: cannot be read: Is a directory" },
+		{ "/no/such/file", "/no/such/file: cannot be read: No such file or directory" },
+		{ "/dev/zero", "/dev/zero: is too large" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buffer problems = { 0 };
+		struct config *config = NULL;
+
+		cr_assert_eq(config_load(cases[i].file, true, &config, &problems), ERR_CONFIG);
+		cr_assert(str_starts_with(buffer_str(&problems), str_c(cases[i].problem)), "%.*s", STR_ARG(buffer_str(&problems)));
 		buffer_clear(&problems);
 	}
 }
