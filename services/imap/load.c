@@ -4,6 +4,8 @@
 #include "proto/metadata.client.h"
 #include "services/imap/wire.h"
 
+enum { RELOADS_MAX = 3 };
+
 /* Replace *image by itself with these rows. */
 static enum err
 add_rows(struct imap_image **image, const MetadataRows *columns, struct arena *arena)
@@ -134,8 +136,8 @@ load_changes(const MetadataSelectReply *reply, struct imap_image *have, struct i
 	return imap_load_sync(have, &sync, ret_image);
 }
 
-enum err
-imap_load(struct bus_call *call, uint64_t account, struct str name, bool is_read_only, const struct imap_have *have,
+static enum err
+load_once(struct bus_call *call, uint64_t account, struct str name, bool is_read_only, const struct imap_have *have,
     struct imap_image **ret_image, MetadataState **ret_state)
 {
 	MetadataSelectRequest request = METADATA_SELECT_REQUEST__INIT;
@@ -153,12 +155,24 @@ imap_load(struct bus_call *call, uint64_t account, struct str name, bool is_read
 	if (!reply->state || !reply->state->cursor || (!reply->is_full && !request.have))
 		return ERR_INTERNAL;
 	TRY(err_from_wire(reply->state->status));
-	if (reply->is_full)
-		TRY(load_full(call, account, reply, ret_image));
-	else
-		TRY(load_changes(reply, have->image, ret_image));
 	*ret_state = reply->state;
-	return ERR_OK;
+	return reply->is_full ? load_full(call, account, reply, ret_image) : load_changes(reply, have->image, ret_image);
+}
+
+enum err
+imap_load(struct bus_call *call, uint64_t account, struct str name, bool is_read_only, const struct imap_have *have,
+    struct imap_image **ret_image, MetadataState **ret_state)
+{
+	enum err err = load_once(call, account, name, is_read_only, have, ret_image, ret_state);
+
+	/* More has changed since the first page than a Sync can tell. What was recent is claimed, and stays this session's. */
+	for (int i = 0; err == ERR_LOST && i < RELOADS_MAX; i++) {
+		uint32_t recent_uid = (*ret_state)->recent_uid;
+
+		err = load_once(call, account, name, true, NULL, ret_image, ret_state);
+		(*ret_state)->recent_uid = recent_uid;
+	}
+	return err == ERR_LOST ? ERR_BUSY : err;
 }
 
 enum err
