@@ -220,6 +220,21 @@ run_alone(struct queue *q, struct write *write, bool is_unknown)
 	return err != ERR_OK && is_unknown ? ERR_UNKNOWN_OUTCOME : err;
 }
 
+/* A call that has waited past its deadline is not run late. Returns how many are left. */
+static size_t
+refuse_late(struct write **batch, size_t count)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (clock_left_ms(batch[i]->deadline_ms) > 0)
+			batch[left++] = batch[i];
+		else
+			batch[i]->done(batch[i], ERR_DEADLINE, NULL);
+	}
+	return left;
+}
+
 static void
 run_batch(struct queue *q, struct write **batch, size_t count)
 {
@@ -227,6 +242,7 @@ run_batch(struct queue *q, struct write **batch, size_t count)
 	struct arena arena = { 0 };
 	enum err err = ERR_AGAIN;
 
+	count = refuse_late(batch, count);
 	if (count > 1) {
 		err = run_together(q, batch, count, &arena, &failure);
 		if (err == ERR_OK)

@@ -99,7 +99,7 @@ struct pg_failure {
 /* One statement, which is its own transaction. ERR_UNAVAILABLE, ERR_INTERNAL: *reterr says more. */
 enum err pg_run(struct pg *pg, const struct pg_statement *statement, struct pg_args *args, int64_t deadline_ms, struct arena *arena,
     struct pg_rows *ret, struct pg_failure *reterr);
-/* The same on a connection of the pool; what only reads (`statement` must) is tried again on another when the connection was lost. */
+/* The same on a connection of the pool, for what may be done twice: it is tried again on another when the connection was lost. */
 enum err pg_read(struct pg_pool *pool, const struct pg_statement *statement, struct pg_args *args, int64_t deadline_ms,
     struct arena *arena, struct pg_rows *ret, struct pg_failure *reterr);
 

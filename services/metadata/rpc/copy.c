@@ -5,7 +5,7 @@ static const struct pg_statement copy_statement = { "copy", "SELECT * FROM mailb
 static const struct pg_statement move_statement = { "move", "SELECT * FROM mailbox_move($1, $2, $3, $4, $5, $6, $7, $8)" };
 
 static const struct refusal refusals[] = {
-	{ ERR_LIMIT, "the mailbox has too many keywords" },
+	{ ERR_LIMIT, "more than 250,000 messages at once, or more than 1,000 keywords in the mailbox" },
 	{ ERR_OK, NULL },
 };
 

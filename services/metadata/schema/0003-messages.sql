@@ -397,7 +397,7 @@ BEGIN
 		= CASE WHEN p_mailbox = p_target THEN 1 ELSE 2 END;
 END $$;
 
--- COPY, all or none (RFC 3501 s. 6.4.7). The message rows are held against a purge.
+-- COPY, all or none (RFC 3501 s. 6.4.7), of 250,000 messages at most. The message rows are held against a purge.
 CREATE FUNCTION mailbox_copy(p_account bigint, p_key bytea, p_keep_ms bigint, p_timeline bigint, p_mailbox integer, p_first bigint[],
 	p_last bigint[], p_name bytea)
 RETURNS SETOF effect LANGUAGE plpgsql AS $$
@@ -419,6 +419,11 @@ BEGIN
 		RETURN;
 	END IF;
 	there := uids_within(p_account, p_mailbox, p_first, p_last, 2147483647, 0);
+	IF cardinality(there) > 250000 THEN
+		PERFORM call_answer(p_account, p_key, 'LIMIT', '{}');
+		RETURN NEXT refused('LIMIT');
+		RETURN;
+	END IF;
 	SELECT sum(size), array_agg(message) INTO total, held FROM entries
 	WHERE account = p_account AND mailbox = p_mailbox AND uid = ANY (there);
 	PERFORM 1 FROM messages WHERE account = p_account AND message = ANY (held) ORDER BY message FOR KEY SHARE;
@@ -479,6 +484,11 @@ BEGIN
 		RETURN;
 	END IF;
 	there := uids_within(p_account, p_mailbox, p_first, p_last, 2147483647, 0);
+	IF cardinality(there) > 250000 THEN
+		PERFORM call_answer(p_account, p_key, 'LIMIT', '{}');
+		RETURN NEXT refused('LIMIT');
+		RETURN;
+	END IF;
 	IF there IS NULL THEN
 		e := refused('OK');
 		e.answer := ARRAY[(SELECT uidvalidity FROM mailboxes WHERE account = p_account AND mailbox = target), 0];

@@ -78,6 +78,32 @@ Test(metadata_faults, a_restart_between_two_calls_is_not_noticed, .timeout = 60)
 	check_counts();
 }
 
+Test(metadata_faults, a_service_that_starts_before_its_database_makes_its_schema_later, .timeout = 60)
+{
+	MetadataPingReply *reply;
+	enum err err = ERR_OK;
+
+	replica_stop(0);
+	replica_stop(1);
+	sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+	shut_database();
+	pg_close(world.pg);
+	world.pg = NULL;
+	replica_start(0);
+	replica_start(1);
+	cr_assert_eq(metadata_ping(as(0, BUS_ROLE_ADMIN), &(MetadataEmpty)METADATA_EMPTY__INIT, &reply), ERR_UNAVAILABLE);
+	open_database();
+	for (int i = 0; i < 100; i++) {
+		err = metadata_ping(as(i % 2, BUS_ROLE_ADMIN), &(MetadataEmpty)METADATA_EMPTY__INIT, &reply);
+		if (err == ERR_OK)
+			break;
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	}
+	cr_assert_eq(err, ERR_OK);
+	cr_assert_gt(reply->database_ms, 0);
+	(void)make_account("a", 0);
+}
+
 struct appender {
 	pthread_t thread;
 	struct bus_call call;
