@@ -299,6 +299,12 @@ net_set_idle(struct net_conn *conn, int64_t idle_ms)
 }
 
 void
+net_hold(struct net_conn *conn, bool is_held)
+{
+	conn->is_held = is_held;
+}
+
+void
 net_end(struct net_conn *conn, enum net_end end)
 {
 	conn->end = (uint8_t)end;

@@ -135,6 +135,8 @@ enum err net_starttls(struct net_conn *conn);
 /* Logged in: the login timeout is over, limits by user count (ERR_LIMIT: too many, nothing changed), logs say who. Copied. */
 enum err net_set_user(struct net_conn *conn, struct str user);
 void net_set_idle(struct net_conn *conn, int64_t idle_ms);
+/* Within something that a drain should let come to its end (a mail after DATA), also while parked; false: it is over. */
+void net_hold(struct net_conn *conn, bool is_held);
 /* The reason for the end that run is about to ask for. */
 void net_end(struct net_conn *conn, enum net_end end);
 

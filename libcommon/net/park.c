@@ -234,7 +234,7 @@ deadline_of(const struct net_conn *conn, enum net_end *ret_end)
 		if (conn->user == NULL && limits->login_ms > 0)
 			at_ms = sooner(at_ms, conn->accepted_ms + limits->login_ms);
 	}
-	if (drain_ms == 0 || drain_ms > at_ms || conn->phase == PHASE_CLOSING || conn->phase == PHASE_LINGER)
+	if (drain_ms == 0 || conn->is_held || drain_ms > at_ms || conn->phase == PHASE_CLOSING || conn->phase == PHASE_LINGER)
 		return at_ms;
 	*ret_end = NET_END_DRAIN;
 	return drain_ms;
@@ -374,6 +374,6 @@ conn_run(struct net_conn *conn, enum conn_todo todo)
 	}
 	if (err != ERR_OK)
 		conn_end(conn, err == ERR_CLOSED ? NET_END_CLIENT : NET_END_ERROR);
-	else if (server_drain_at(conn->server, conn->slot) != 0)
+	else if (!conn->is_held && server_drain_at(conn->server, conn->slot) != 0)
 		expire(conn, NET_END_DRAIN);
 }

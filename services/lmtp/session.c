@@ -2,6 +2,7 @@
 #include "services/lmtp/session.h"
 
 #include "services/lmtp/command.h"
+#include "services/lmtp/receive.h"
 #include "services/lmtp/recipients.h"
 
 static const char *
@@ -50,7 +51,10 @@ session_open(struct net_conn *conn)
 static enum net_frame
 session_frame(struct net_conn *conn, struct str input, size_t *scanned)
 {
-	(void)conn;
+	const struct lmtp_session *session = net_session(conn);
+
+	if (session->body != NULL)
+		return input.len > 0 ? NET_FRAME_READY : NET_FRAME_MORE;
 	if (str_index(str_sub(input, *scanned, SIZE_MAX), '\n') < input.len - *scanned)
 		return NET_FRAME_READY;
 	*scanned = input.len;
@@ -98,7 +102,7 @@ session_run(struct net_conn *conn)
 	enum err err;
 
 	do
-		err = run_one(session);
+		err = session->body != NULL ? lmtp_receive(session) : run_one(session);
 	while (err == ERR_OK);
 	return err == ERR_AGAIN ? lmtp_recipients_resolve(session) : err;
 }
@@ -121,6 +125,7 @@ session_close(struct net_conn *conn)
 {
 	struct lmtp_session *session = net_session(conn);
 
+	lmtp_receive_stop(session);
 	arena_clear(&session->mail_arena);
 }
 

@@ -6,6 +6,8 @@
 #include "libcommon/net/net.h"
 #include "libcommon/service/service.h"
 
+struct lmtp_body;
+
 /* Where a connection is; each command says where it may come. */
 enum lmtp_state {
 	LMTP_GREETED = 1, /* LHLO is awaited */
@@ -49,6 +51,8 @@ struct lmtp_session {
 	size_t errors;
 	struct arena mail_arena;
 	struct lmtp_transaction mail;
+	struct lmtp_body *body;           /* the mail that comes in after DATA, in mail_arena; NULL: commands come */
+	int64_t body_ms;                  /* when it began */
 };
 
 extern const struct net_protocol lmtp_protocol;

@@ -158,6 +158,21 @@ def test_a_connection_cut_within_the_mail_delivers_nothing(stack):
     assert b"Subject: whole" in mail
 
 
+def test_silent_mails_hold_no_thread(stack):
+    """More sessions than threads stop within their mail: others are served, and each of these goes on when its client does."""
+    user = stack.account()
+    silent = [Raw(stack).begin([user]) for _ in range(80)]
+    for raw in silent:
+        raw.socket.sendall(b"Subject: slow\r\n\r\nfirst ")
+    time.sleep(0.5)
+    begin = time.monotonic()
+    assert Raw(stack).begin([user]).finish(message("quick"), 1) == [250]
+    assert time.monotonic() - begin < 10
+    assert silent[0].finish(b"second\r\n", 1) == [250] and silent[-1].finish(b"second\r\n", 1) == [250]
+    mails = inbox(stack, user)
+    assert len(mails) == 3 and mails[2].endswith(b"first second\r\n"), len(mails)
+
+
 def test_postgresql_stops_within_a_mail(stack):
     """The recipients are known, the mail is under way: 451, and later one copy."""
     user = stack.account()
