@@ -13,6 +13,7 @@ enum {
 	REPLICAS_MAX = 64,
 	POLL_MS = 25000,         /* the replica answers after 20 s with nothing */
 	NUDGE_MS = 500,
+	JITTER_MS = 300,
 	REGISTER_MS = 2000,      /* the longest that a SELECT waits for a replica to note its interest */
 	LOOK_MS = 1000,          /* how often the list of replicas is read */
 	RECHECK_MS = 3000,       /* views ask by themselves so often while a replica is silent */
@@ -164,6 +165,31 @@ take_reply(struct replica *r, const MetadataWatchReply *reply)
 	return is_same;
 }
 
+/* Wait, unless the end comes. */
+static void
+pause_ms(struct imap_watch *watch, int64_t ms)
+{
+	struct timespec until = clock_timespec(clock_mono_ms() + ms);
+
+	pthread_mutex_lock(&watch->lock);
+	while (!watch->is_stopping && pthread_cond_clockwait(&watch->changed, &watch->lock, CLOCK_MONOTONIC, &until) == 0)
+		;
+	pthread_mutex_unlock(&watch->lock);
+}
+
+/* Events were missed: what idles is looked after at once, a little later than by other processes that missed the same. */
+static void
+catch_up(struct imap_watch *watch)
+{
+	struct arena arena = { 0 };
+	struct bus_call call = { .bus = watch->bus, .arena = &arena, .role = BUS_ROLE_IMAP, .log = watch->log };
+
+	imap_views_missed(watch->views);
+	pause_ms(watch, (int64_t)(random_u64() % JITTER_MS));
+	imap_views_catch_up(watch->views, &call);
+	arena_clear(&arena);
+}
+
 /* Tell the replica all that is of interest; it then hears. */
 static enum err
 register_all(struct replica *r, struct arena *arena)
@@ -180,7 +206,7 @@ register_all(struct replica *r, struct arena *arena)
 	TRY(call_watch(r, &request, REGISTER_MS, arena, &reply));
 	take_reply(r, reply);
 	log_info(&r->watch->log, "imap.watch.hears", KV_INT("replica", r->id), KV_INT("accounts", request.n_add));
-	imap_views_missed(r->watch->views);
+	catch_up(r->watch);
 	return ERR_OK;
 }
 
@@ -205,18 +231,6 @@ is_wanted(struct replica *r, bool *ret_is_hearing)
 	*ret_is_hearing = r->is_hearing;
 	pthread_mutex_unlock(&r->watch->lock);
 	return is_wanted;
-}
-
-/* Wait a little before the next try, unless the end comes. */
-static void
-pause_ms(struct imap_watch *watch, int64_t ms)
-{
-	struct timespec until = clock_timespec(clock_mono_ms() + ms);
-
-	pthread_mutex_lock(&watch->lock);
-	while (!watch->is_stopping && pthread_cond_clockwait(&watch->changed, &watch->lock, CLOCK_MONOTONIC, &until) == 0)
-		;
-	pthread_mutex_unlock(&watch->lock);
 }
 
 static void *
@@ -383,7 +397,7 @@ manager_run(void *arg)
 
 		if (clock_mono_ms() >= recheck_at) {
 			if (!all_hear)
-				imap_views_missed(watch->views);
+				catch_up(watch);
 			drop_unused(watch);
 			recheck_at = clock_mono_ms() + RECHECK_MS + (int64_t)(random_u64() % 1000);
 		}
