@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,6 +66,31 @@ dir_close(void *store)
 	free(dir);
 }
 
+/*
+ * What root makes before the process becomes `user` is that user's from the beginning. A directory that somebody else has stays theirs.
+ */
+static bool
+give_to_user(const struct dir_store *dir, int fd)
+{
+	struct stat st;
+
+	return dir->owner == 0 || geteuid() != 0 || fstat(fd, &st) < 0 || st.st_uid != 0 || fchown(fd, dir->owner, dir->group) == 0;
+}
+
+static enum err
+find_owner(struct dir_store *dir, struct str user)
+{
+	struct arena arena = { 0 };
+	struct passwd *row = user.len > 0 ? getpwnam(arena_cstr(&arena, user)) : NULL;
+
+	if (row != NULL) {
+		dir->owner = row->pw_uid;
+		dir->group = row->pw_gid;
+	}
+	arena_clear(&arena);
+	return row != NULL || user.len == 0 ? ERR_OK : ERR_CONFIG;
+}
+
 /* The directory itself is made when only it is missing; a missing parent is a disk that is not mounted, or a wrong setting. */
 static bool
 open_root(struct dir_store *dir)
@@ -77,7 +103,7 @@ open_root(struct dir_store *dir)
 	if (dir->root < 0 || (mkdirat(dir->root, "tmp", 0700) < 0 && errno != EEXIST))
 		return false;
 	dir->tmp = openat(dir->root, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir->tmp >= 0;
+	return dir->tmp >= 0 && give_to_user(dir, dir->root) && give_to_user(dir, dir->tmp);
 }
 
 static enum err
@@ -94,6 +120,11 @@ dir_open(const struct config *config, struct buffer *problems, void **ret_store)
 	dir->log.service = "blob";
 	dir->path = mem_calloc(config->blob_dir.len + 1, 1);
 	memcpy(dir->path, config->blob_dir.ptr, config->blob_dir.len);
+	if (find_owner(dir, config->user) != ERR_OK) {
+		buffer_printf(problems, "user: there is no user \"%.*s\"\n", STR_ARG(config->user));
+		dir_close(dir);
+		return ERR_CONFIG;
+	}
 	*ret_store = dir;
 	return ERR_OK;
 }

@@ -10,6 +10,7 @@
 struct dir_store {
 	int root, tmp; /* descriptors of the directory, and of tmp/ in it, where files grow */
 	char *path;
+	unsigned owner, group; /* whose what root makes is, as `user` says; 0: ours */
 	struct log log;
 	/* Which of ab/ and ab/cd/ are known to be durable in their parents: a file is no safer than the path to it. */
 	atomic_uchar durable_outer[256];
