@@ -64,12 +64,25 @@ load(const struct options *options, struct config **ret_config)
 	return err;
 }
 
+static bool
+check_certificate(const struct config *config)
+{
+	struct net_tls *tls;
+
+	if (config->tls_certificate.len == 0)
+		return true;
+	if (net_tls_new(config->tls_certificate.ptr, config->tls_key.ptr, NULL, &tls) != ERR_OK)
+		return false;
+	net_tls_free(tls);
+	return true;
+}
+
 /* `--check`: the file is well formed; now what it names. */
 static int
 check(struct process *p)
 {
 	struct buffer problems = { 0 };
-	bool ok = true;
+	bool ok = check_certificate(p->config);
 
 	p->context = (struct service_context){ .config = p->config, .is_all_in_one = p->count > 1 };
 	for (size_t i = 0; i < p->count; i++)

@@ -10,6 +10,9 @@
 /* The first run comes soon after the start, but not of all workers at once. */
 enum { FIRST_MS = 10 * 1000, CALL_MS = 15 * 1000 };
 
+/* What the fences of the sweep need, see sweep.c. */
+enum { SWEEP_AGE_SAFE_MS = 2 * 60 * 60 * 1000 };
+
 struct job {
 	const char *name;
 	enum err (*run)(struct job_run *run);
@@ -128,6 +131,9 @@ worker_start(const struct service_context *context, void **ret_self)
 {
 	struct worker_state *state = MEM_NEW(struct worker_state);
 
+	if (context->config->blob_sweep_age < SWEEP_AGE_SAFE_MS)
+		log_warn(&(struct log){ .service = "worker" }, "worker.sweep_age",
+		    KV_C("detail", "blob.sweep_age below 2h: a slow delivery may lose its body"));
 	state->worker.config = context->config;
 	state->worker.bus = context->bus;
 	pthread_mutex_init(&state->worker.lock, NULL);
