@@ -1,9 +1,10 @@
 """What every process has: options, checks, probes, metrics, signals."""
-import os, signal, subprocess, urllib.request
+import os, re, shutil, signal, subprocess, tempfile, urllib.request
 
 from harness.check import only
 from harness.mail import deliver, imap, message, ok
 from harness.processes import HOST, wait_for
+from harness.stack import Stack
 
 PROGRAMS = ("sora", "sora-imap", "sora-lmtp", "sora-metadata", "sora-blob", "sora-worker")
 
@@ -64,6 +65,45 @@ def test_readyz_does_not_depend_on_postgresql(stack):
         except Exception:
             return False
     wait_for("everything works again", works, 60)
+
+
+def test_check_finds_a_certificate_that_can_not_be_read(stack):
+    for name in ("/no/such/file.pem", "/dev/null"):
+        done = stack.run("sora-lmtp", "--check", "--config", stack.config("bad-tls", **{"tls.certificate": name}), check=False)
+        assert done.returncode == 1 and name in done.stdout + done.stderr, done
+
+
+@only("all")
+def test_an_empty_database_that_comes_later_is_brought_up(stack):
+    """PostgreSQL is away at the start; when it comes, the all-in-one migrates it and works. With `user`, as that user."""
+    directory = tempfile.mkdtemp(dir="/tmp")
+    os.chmod(directory, 0o755)
+    settings = {"user": "nobody"} if os.geteuid() == 0 else {}
+    late = Stack("all", directory + "/late", stack.build, stack.postgres, None, settings)
+    late.certificate()
+    stack.postgres.query(f"CREATE DATABASE {late.database} TEMPLATE template0")
+    stack.postgres.stop()
+    late.add_all()
+    try:
+        late.processes["sora"].start()
+        if settings:
+            status = open(f"/proc/{late.processes['sora'].process.pid}/status").read()
+            assert re.search(r"Uid:(\s+(?!0)\d+){4}\n", status), status
+    finally:
+        stack.postgres.start()
+    made = []
+
+    def works():
+        try:
+            made.append(late.account())
+        except AssertionError:
+            return False
+        return True
+    wait_for("an account", works, 60)
+    deliver(late, [made[0]], message())
+    assert ok(imap(late, made[0]).select("INBOX")) == [b"1"]
+    assert late.stop() == []
+    shutil.rmtree(directory)
 
 
 @only("split")
