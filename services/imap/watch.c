@@ -177,17 +177,24 @@ pause_ms(struct imap_watch *watch, int64_t ms)
 	pthread_mutex_unlock(&watch->lock);
 }
 
-/* Events were missed: what idles is looked after at once, a little later than by other processes that missed the same. */
+/* Ask for what is stale and idles: also for what could not be asked for the last time, as the database was away. */
 static void
-catch_up(struct imap_watch *watch)
+ask(struct imap_watch *watch)
 {
 	struct arena arena = { 0 };
 	struct bus_call call = { .bus = watch->bus, .arena = &arena, .role = BUS_ROLE_IMAP, .log = watch->log };
 
-	imap_views_missed(watch->views);
-	pause_ms(watch, (int64_t)(random_u64() % JITTER_MS));
 	imap_views_catch_up(watch->views, &call);
 	arena_clear(&arena);
+}
+
+/* Events were missed: what idles is looked after at once, a little later than by other processes that missed the same. */
+static void
+catch_up(struct imap_watch *watch)
+{
+	imap_views_missed(watch->views);
+	pause_ms(watch, (int64_t)(random_u64() % JITTER_MS));
+	ask(watch);
 }
 
 /* Tell the replica all that is of interest; it then hears. */
@@ -396,7 +403,9 @@ manager_run(void *arg)
 		bool all_hear = look(watch);
 
 		if (clock_mono_ms() >= recheck_at) {
-			if (!all_hear)
+			if (all_hear)
+				ask(watch);
+			else
 				catch_up(watch);
 			drop_unused(watch);
 			recheck_at = clock_mono_ms() + RECHECK_MS + (int64_t)(random_u64() % 1000);
