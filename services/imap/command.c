@@ -53,8 +53,6 @@ is_shown(const struct imap_session *session, const struct imap_capability *capab
 	switch (capability->when) {
 	case IMAP_WHEN_CAN_STARTTLS:
 		return net_can_starttls(session->conn);
-	case IMAP_WHEN_CAN_LOGIN:
-		return imap_session_can_login(session);
 	case IMAP_WHEN_CANNOT_LOGIN:
 		return !imap_session_can_login(session);
 	case IMAP_WHEN_ALWAYS:

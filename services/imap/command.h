@@ -31,8 +31,7 @@ enum imap_command_flag {
 	IMAP_CMD_USES_SEQS = 1,    /* no EXPUNGE is told while it runs, unless it is the UID variant (RFC 3501 s. 7.4.1) */
 	IMAP_CMD_UID_VARIANT = 2,  /* there is also "UID NAME" */
 	IMAP_CMD_MESSAGE = 4,      /* its last argument is a message, streamed */
-	IMAP_CMD_SECRET = 8,       /* its arguments never go to a log */
-	IMAP_CMD_QUIET = 16,       /* changes of the mailbox are not told before its answer (SELECT, CLOSE) */
+	IMAP_CMD_QUIET = 8,        /* changes of the mailbox are not told before its answer (SELECT, CLOSE) */
 };
 
 struct imap_command_row {
@@ -49,7 +48,7 @@ struct imap_command_row {
 };
 
 /* When is a capability shown? */
-enum imap_when { IMAP_WHEN_ALWAYS, IMAP_WHEN_CAN_STARTTLS, IMAP_WHEN_CAN_LOGIN, IMAP_WHEN_CANNOT_LOGIN };
+enum imap_when { IMAP_WHEN_ALWAYS, IMAP_WHEN_CAN_STARTTLS, IMAP_WHEN_CANNOT_LOGIN };
 
 struct imap_capability {
 	const char *name;

@@ -162,7 +162,7 @@ authenticate_run(struct imap_command *cmd)
 }
 
 const struct imap_command_row imap_commands_login[] = {
-	{ "LOGIN",        IMAP_NOT_AUTHENTICATED, IMAP_CMD_SECRET, login_parse,        login_run },
-	{ "AUTHENTICATE", IMAP_NOT_AUTHENTICATED, IMAP_CMD_SECRET, authenticate_parse, authenticate_run },
+	{ "LOGIN",        IMAP_NOT_AUTHENTICATED, 0, login_parse,        login_run },
+	{ "AUTHENTICATE", IMAP_NOT_AUTHENTICATED, 0, authenticate_parse, authenticate_run },
 	{ 0 },
 };

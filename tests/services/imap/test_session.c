@@ -106,6 +106,28 @@ Test(imap_session, idle_hears_of_events_and_of_the_mailbox_s_end, .timeout = 60)
 	peers_stop(&peers);
 }
 
+Test(imap_session, what_was_missed_is_told_to_who_idles, .timeout = 60)
+{
+	struct peers peers = { 0 };
+	int syncs;
+
+	peers_start(&peers, 3);
+	for (int i = 0; i < PEER_CLIENTS; i++) {
+		peers_talk(&peers, i, "a SELECT INBOX\r\n");
+		peers_talk(&peers, i, "b NOOP\r\n");
+		peers_send(&peers, i, "c IDLE\r\n");
+		peers_until(&peers, i, "+ ");
+	}
+	syncs = peers.syncs;
+	peers.watch = ERR_LOST;
+	peers_deliver(&peers);
+	HAS(peers_until(&peers, 0, "RECENT"), "* 4 EXISTS\r\n");
+	HAS(peers_until(&peers, 1, "RECENT"), "* 4 EXISTS\r\n");
+	peers.watch = ERR_OK;
+	cr_expect_geq(peers.syncs, syncs + 1);
+	peers_stop(&peers);
+}
+
 Test(imap_session, metadata_that_is_gone_is_no_for_a_while, .timeout = 60)
 {
 	struct peers peers = { 0 };
