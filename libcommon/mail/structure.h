@@ -9,7 +9,7 @@
  *	mail_derive(mail_parser_finish(&parser), arena, &derived);
  *	mail_parser_clear(&parser);
  *
- * Nothing can fail: whatever the bytes are, there is a structure (LESSONS: no parse error ever fails a delivery). Memory is
+ * Nothing can fail: whatever the bytes are, there is a structure (no parse error ever fails a delivery). Memory is
  * bounded by the limits below, however long the message; of bodies nothing is kept. What lies beyond a limit is opaque:
  * counted, but not looked into, and `is_cut` says so.
  *

@@ -67,7 +67,7 @@ enum err imap_search_parse_keys(struct imap_search_parse *parse, struct imap_sea
 /* SP astring, as UTF-8, folded. */
 enum err imap_search_parse_text(struct imap_search_parse *parse, struct imap_search_key *key);
 
-/* The sequence numbers that match, ascending, in the command's arena. A passing failure fails all: a result is never cut (LESSONS 17). */
+/* The sequence numbers that match, ascending, in the command's arena. A passing failure fails all: a result is never cut. */
 enum err imap_search_run(struct imap_command *cmd, struct imap_search_key *program, uint32_t **ret_seqs, size_t *ret_count);
 
 /* Does the body, or with `with_header` the whole message, contain the folded text? (search_body.c) */

@@ -170,7 +170,7 @@ run_view(struct imap_search *search, const struct imap_search_key *program, bool
 	return ERR_OK;
 }
 
-/* One undecided message. A broken one matches nothing, and does not fail the search of the others (LESSONS 18). */
+/* One undecided message. A broken one matches nothing, and does not fail the search of the others. */
 static enum err
 run_one(struct imap_search *search, const struct imap_search_key *program, bool *ret_hit)
 {

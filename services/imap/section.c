@@ -221,7 +221,7 @@ imap_fetch_flush(struct imap_fetch *fetch)
 
 /*
  * The literal. Its length is announced before its bytes, so the first piece is read before that: a body that cannot be read is never
- * answered as an empty one (LESSONS 25). What fails later ends the connection.
+ * answered as an empty one. What fails later ends the connection.
  */
 static enum err
 print_literal(struct imap_fetch *fetch, const struct imap_section *section, const struct source *source)

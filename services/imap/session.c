@@ -8,7 +8,7 @@
 #include "services/imap/watch.h"
 
 enum {
-	/* Before login nobody needs more than a name and a password (LESSONS 59). */
+	/* Before login nobody needs more than a name and a password. */
 	LINE_BEFORE_LOGIN = 8192,
 	LITERALS_BEFORE_LOGIN = 4096,
 	LITERAL_READ_MS = 60000, /* of silence in the middle of a literal */

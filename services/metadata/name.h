@@ -1,4 +1,4 @@
-/* Names: of mailboxes (DECISIONS: UTF-8, NFC, separator '/'), and the addresses of accounts. */
+/* Names: of mailboxes (UTF-8, NFC, separator '/'), and the addresses of accounts. */
 #ifndef SORA_METADATA_NAME_H
 #define SORA_METADATA_NAME_H
 

@@ -57,7 +57,7 @@ class Raw:
 
 
 def test_every_recipient_has_a_reply_and_every_account_one_copy(stack):
-    """LESSONS 36. Two addresses of one account: two replies, one copy."""
+    """Two addresses of one account: two replies, one copy."""
     one, two, full = stack.account(), stack.account(), stack.account("--quota", "1K")
     stack.admin("add-address", one, f"alias-{one}")
     raw = Raw(stack)
@@ -119,7 +119,7 @@ def test_the_trace_of_a_delivery_is_in_the_mail_and_in_the_log(stack):
 
 
 def test_a_lost_reply_and_a_retry_elsewhere_leave_one_copy(stack):
-    """LESSONS 29, 35: the connection is cut after the end of the mail; the MTA sends it again, through another process."""
+    """The connection is cut after the end of the mail; the MTA sends it again, through another process."""
     user = stack.account()
     for number in range(5):
         mail = received(message(f"number {number}"), b"Q%d" % number)
@@ -137,7 +137,7 @@ def test_a_lost_reply_and_a_retry_elsewhere_leave_one_copy(stack):
 
 
 def test_what_can_not_be_known_again_is_delivered_again(stack):
-    """Without an id in Received, or from another sender, it is another mail; its Message-ID says nothing (LESSONS 34)."""
+    """Without an id in Received, or from another sender, it is another mail; its Message-ID says nothing."""
     user = stack.account()
     for _ in range(2):
         deliver(stack, [user], message("the same", Message_ID="<1@example.org>"))

@@ -227,7 +227,7 @@ note_failure(struct run *run, uint32_t seq, enum err err)
 		run->failed = err;
 }
 
-/* One message. What fails costs this message alone (LESSONS 18), unless its answer has begun to go out. */
+/* One message. What fails costs this message alone, unless its answer has begun to go out. */
 static enum err
 print_message(struct run *run, const struct fetch_args *args, uint32_t seq)
 {

@@ -58,7 +58,7 @@ static const struct {
 	{ "Jos\xc3\xa9 <jos\xc3\xa9@b\xc3\xbc" "cher.example>", "Jos\xc3\xa9|-|jos\xc3\xa9|b\xc3\xbc" "cher.example" },
 	{ "=?utf-8?Q?Doe,_John?= <a@b>, c@d", "=?utf-8?Q?Doe,_John?=|-|a|b / -|-|c|d" },
 	{ "=?utf-8?Q?a(b)\"?= <a@b>", "=?utf-8?Q?a(b)\"?=|-|a|b" },
-	/* LESSONS 57: malformed ones are kept in some form, and spoil no other */
+	/* Malformed ones are kept in some form, and spoil no other */
 	{ "root", "-|-|root|" },
 	{ "John Doe", "-|-|John Doe|" },
 	{ "John Doe a@b", "John Doe|-|a|b" },

@@ -34,7 +34,7 @@ static const struct {
 	{ "To: <@a,@b:c@d>\r\n", "(NIL NIL NIL NIL NIL ((NIL \"@a,@b\" \"c\" \"d\")) NIL NIL NIL NIL)" },
 };
 
-/* LESSONS 57: ENVELOPE is made from the raw fields; a malformed address is kept in some form, not dropped. */
+/* ENVELOPE is made from the raw fields; a malformed address is kept in some form, not dropped. */
 Test(derive, envelope_is_made_from_the_raw_fields)
 {
 	for (size_t i = 0; i < sizeof(envelopes) / sizeof(envelopes[0]); i++) {
@@ -50,7 +50,7 @@ Test(derive, envelope_is_made_from_the_raw_fields)
 	}
 }
 
-/* LESSONS 56: no string of IMAP can carry NUL. */
+/* No string of IMAP can carry NUL. */
 Test(derive, nul_is_left_out)
 {
 	struct buffer out = { 0 };
@@ -86,7 +86,7 @@ static const struct {
 	    "(\"IMAGE\" \"PNG\" (\"NAME\" \"a.png\") \"<1@x>\" \"A picture\" \"BASE64\" 4)" },
 	{ "Content-Type: image/png\r\nContent-Disposition: inline\r\nContent-Language: fr\r\n\r\n",
 	    "(\"IMAGE\" \"PNG\" NIL NIL NIL \"7BIT\" 0 NIL (\"INLINE\" NIL) \"fr\" NIL)", "(\"IMAGE\" \"PNG\" NIL NIL NIL \"7BIT\" 0)" },
-	/* LESSONS 2: no blank between the parts; 3: one canonical case */
+	/* No blank between the parts; one canonical case */
 	{ "Content-Type: Multipart/Alternative; boundary=Bb\r\n\r\n--Bb\r\n\r\na\r\n--Bb\r\nContent-Type: text/HTML\r\n\r\nb\r\n--Bb--\r\n",
 	    "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 1 0 NIL NIL NIL NIL)"
 	    "(\"TEXT\" \"HTML\" NIL NIL NIL \"7BIT\" 1 0 NIL NIL NIL NIL) \"ALTERNATIVE\" (\"BOUNDARY\" \"Bb\") NIL NIL NIL)",

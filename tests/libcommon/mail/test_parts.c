@@ -76,7 +76,7 @@ Test(parts, sections_are_ranges_of_the_blob)
 	derived_clear(&d);
 }
 
-/* LESSONS 24: a part that does not exist is NIL, never the whole body. */
+/* A part that does not exist is NIL, never the whole body. */
 Test(parts, a_message_that_is_no_multipart_has_part_one_only)
 {
 	static const char blob[] = "Subject: x\r\n\r\nbody\r\n";

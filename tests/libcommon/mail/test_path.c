@@ -59,7 +59,7 @@ Test(path, is_read_exactly)
 	}
 }
 
-/* LESSONS 56: SRS local parts are longer than 64 octets. */
+/* SRS local parts are longer than 64 octets. */
 Test(path, long_local_parts_are_taken_up_to_the_limit)
 {
 	for (size_t len = 60; len <= MAIL_PATH_MAX + 10; len++) {

@@ -102,7 +102,7 @@ Test(structure, is_what_the_bytes_say_in_every_split)
 	}
 }
 
-/* Octets and lines as they are stored; the line end before a delimiter is not the part's (LESSONS 23, 24). */
+/* Octets and lines as they are stored; the line end before a delimiter is not the part's. */
 Test(structure, counts_bytes_and_lines_as_stored)
 {
 	static const struct {

@@ -53,7 +53,7 @@ Test(imap_view, one_diff_tells_everything_in_order)
 		{ "abc", "ac", "* 2 EXPUNGE", "", "* 2 EXPUNGE" },
 		{ "abc", "", "* 3 EXPUNGE; * 2 EXPUNGE; * 1 EXPUNGE", "", "* 3 EXPUNGE; * 2 EXPUNGE; * 1 EXPUNGE" },
 		{ "abcd", "bd", "* 3 EXPUNGE; * 1 EXPUNGE", "", "* 3 EXPUNGE; * 1 EXPUNGE" },
-		/* While EXPUNGE is withheld, so is EXISTS (LESSONS 10); flags are told by the old numbers. */
+		/* While EXPUNGE is withheld, so is EXISTS; flags are told by the old numbers. */
 		{ "abc", "aCd", "* 2 EXPUNGE; * 3 EXISTS; * 3 RECENT; * 2 FETCH (FLAGS (\\Seen \\Recent))",
 		    "* 3 FETCH (FLAGS (\\Seen \\Recent))", "* 2 EXPUNGE; * 3 EXISTS; * 3 RECENT" },
 		{ "", "ab", "* 2 EXISTS; * 2 RECENT", "* 2 EXISTS; * 2 RECENT", "" },

@@ -20,7 +20,7 @@ static const struct data_case cases[] = {
 	{ "a.\r\n.\r\n", "a.\r\n", "" },
 	{ "\r\n\r\n.\r\n", "\r\n\r\n", "" },
 	{ "...\r\n.\r\n", "..\r\n", "" },
-	/* Smuggling (LESSONS 66): what is no CRLF ends nothing, and stays. */
+	/* Smuggling: what is no CRLF ends nothing, and stays. */
 	{ "a\n.\nb", "a\n.\nb", NULL },
 	{ "a\n.\r\nb\r\n.\r\n", "a\n.\r\nb\r\n", "" },
 	{ "a\r\n.\nb\r\n.\r\n", "a\r\n\nb\r\n", "" },
