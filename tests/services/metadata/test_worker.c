@@ -76,6 +76,15 @@ Test(metadata_worker, an_expunged_message_goes_with_its_last_copy)
 	cr_assert_eq(due()->n_blob, 0);
 }
 
+/* As after an undelete: the second look takes it out of the queue. */
+Test(metadata_worker, a_body_that_is_wanted_again_leaves_the_queue)
+{
+	cr_assert_eq(deliver(0, make_account("a", 0), NULL, 10), ERR_OK);
+	sql("INSERT INTO deletions SELECT blob, 0 FROM messages");
+	cr_assert_eq(due()->n_blob, 0);
+	cr_assert_eq(sql_int("SELECT count(*) FROM deletions"), 0);
+}
+
 Test(metadata_worker, a_blob_that_another_account_has_stays)
 {
 	uint64_t accounts[] = { make_account("a", 0), make_account("b", 0) };
