@@ -45,3 +45,21 @@ def test_objects_without_a_message_are_swept_and_expunged_ones_purged(stack):
     finally:
         wrong = own.stop()
     assert not wrong, wrong
+
+
+def test_a_body_that_is_missing_is_damage_and_no_expunge(stack):
+    """NO [CORRUPTION] for that mail; the others are answered."""
+    if stack.s3:
+        raise Skip("the object is taken out of its directory")
+    user = stack.account()
+    before = objects(stack.directory)
+    deliver(stack, [user], message("will be lost"))
+    (lost,) = objects(stack.directory) - before
+    deliver(stack, [user], message("stays"))
+    for place, _, names in os.walk(f"{stack.directory}/blobs"):
+        if lost in names:
+            os.remove(f"{place}/{lost}")
+    client = imap(stack, user, select="INBOX")
+    status, data = client.fetch("1:2", "(BODY.PEEK[TEXT])")
+    assert status == "NO" and b"[CORRUPTION]" in data[0], (status, data)
+    assert client.fetch("2", "(BODY.PEEK[TEXT])")[0] == "OK"

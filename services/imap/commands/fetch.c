@@ -255,6 +255,9 @@ print_message(struct run *run, const struct fetch_args *args, uint32_t seq)
 		buffer_add(fetch->out, STR(")\r\n"));
 		return ERR_OK;
 	}
+	/* A row without its body is damage, and must not look like an expunge. */
+	if (err == ERR_NONEXISTENT && fetch->wide)
+		err = ERR_CORRUPT;
 	note_failure(run, seq, err);
 	if (fetch->is_committed)
 		return imap_session_end(fetch->cmd->session, NET_END_ERROR);
