@@ -26,6 +26,8 @@
 	X(STR, user, "user", "", "after the ports are bound, become this user; empty: stay who we are")                \
 	X(STR, hostname, "hostname", "", "how we call ourselves in greetings and trace fields; empty: the host's name") \
 	X(TIME, drain_time, "drain.time", "10s", "on SIGTERM, goodbyes are spread over so long")                       \
+	X(TIME, drain_linger, "drain.linger", "15s",                                                                   \
+	    "a service that drains answers GOING_AWAY for so long, to callers whose DNS is old")                       \
 	X(LIST, ops_listen, "ops.listen", "[127.0.0.1:9101]", "metrics and probes by HTTP: /metrics /livez /readyz")   \
 	/* ---- for clients */                                                                                         \
 	X(STR, tls_certificate, "tls.certificate", "", "PEM file with the certificate and its chain; empty: no TLS")   \
@@ -36,6 +38,10 @@
 	X(LIST, bus_blob, "bus.blob", "[inproc://blob]", "the blob service's replicas")                                \
 	X(STR, bus_admin, "bus.admin", "", "the all-in-one also answers sora-admin here: ipc:///path, mode 0600")      \
 	X(BOOL, bus_insecure, "bus.insecure", "false", "allow tcp:// on other addresses than loopback")                \
+	X(STR, bus_tls_certificate, "bus.tls.certificate", "",                                                         \
+	    "for tls+tcp://: PEM file of this process's certificate, whose names say its roles (imap.sora, metadata.sora)") \
+	X(STR, bus_tls_key, "bus.tls.key", "", "PEM file with its private key")                                        \
+	X(STR, bus_tls_ca, "bus.tls.ca", "", "PEM file with the authority of the bus; nobody else's certificates count") \
 	/* ---- sora-metadata */                                                                                       \
 	X(LIST, metadata_listen, "metadata.listen", "[inproc://metadata]", "where sora-metadata answers")              \
 	X(THREADS, metadata_threads, "metadata.threads", "8", "threads that run calls")                                    \
@@ -56,8 +62,8 @@
 	X(STR, address_detail, "address.detail", "+", "what separates user from detail; empty: no details")            \
 	X(TIME, expunge_keep, "expunge.keep", "14d", "how long expunged messages are kept")                            \
 	X(TIME, journal_keep, "journal.keep", "30d", "how far back a client can catch up")                             \
-	X(STR, token_key, "token.key", "",                                                                             \
-	    "secret that signs login tokens, the same for every metadata process; empty: a random one, for one process alone") \
+	X(LIST, token_keys, "token.keys", "[]",                                                                        \
+	    "secrets of login tokens, the same for every metadata process; the first signs; none: a random one, for one process alone") \
 	X(TIME, token_life, "token.life", "24h", "how long a login lasts")                                             \
 	/* ---- sora-blob */                                                                                           \
 	X(LIST, blob_listen, "blob.listen", "[inproc://blob]", "where sora-blob answers")                              \
@@ -66,6 +72,10 @@
 	X(STR, blob_dir, "blob.dir", "/var/lib/sora/blobs", "with blob.store: dir")                                    \
 	X(TIME, blob_keep, "blob.keep", "30d", "how long a body stays after its last message is gone; longer than backups are kept") \
 	X(TIME, blob_sweep_age, "blob.sweep_age", "1d", "the sweep looks at objects older than this; not less than 2h in production") \
+	X(LIST, blob_seal_keys, "blob.seal_keys", "[]",                                                                \
+	    "seal bodies with AES-256-GCM: 64 hex digits each, best as ${file:/path}; the first writes, all read; none: not sealed") \
+	X(STR, blob_cache_dir, "blob.cache.dir", "", "keep what was read and written lately in this directory, of this process alone; empty: do not") \
+	X(SIZE, blob_cache_size, "blob.cache.size", "1G", "the most that is kept there")                               \
 	X(STR, s3_endpoint, "blob.s3.endpoint", "", "https://s3.example.org or http://127.0.0.1:8070")                 \
 	X(STR, s3_region, "blob.s3.region", "us-east-1", "")                                                           \
 	X(STR, s3_bucket, "blob.s3.bucket", "sora", "it must exist: sora-blob create-bucket makes it")                 \

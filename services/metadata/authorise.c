@@ -49,13 +49,12 @@ struct accounts *
 accounts_new(const struct config *config)
 {
 	struct accounts *accounts = MEM_NEW(struct accounts);
-	struct str rest = config->token_key, key;
 	char own[SHA256_BYTES];
 
 	pthread_mutex_init(&accounts->mutex, NULL);
 	accounts->life_ms = config->token_life;
-	while (str_split(&rest, ',', &key))
-		add_key(accounts, str_trim(key));
+	for (size_t i = 0; i < config->token_keys.count; i++)
+		add_key(accounts, config->token_keys.items[i]);
 	if (accounts->key_count == 0) {
 		random_bytes(own, sizeof(own));
 		add_key(accounts, str_from(own, sizeof(own)));

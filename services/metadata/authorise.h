@@ -1,8 +1,8 @@
 /*
  * Who may act for an account: the one place that decides it.
  *
- * A token is what Login gives: account, session, end, version of the credential, and an HMAC over them by one of `token.key`'s keys (a
- * comma separates several; the first signs). Besides, the account must be active and its credential unchanged: known from the database
+ * A token is what Login gives: account, session, end, version of the credential, and an HMAC over them by one of `token.keys` (the first
+ * signs), which it names by the first bytes of that key's SHA-256. Besides, the account must be active and its credential unchanged: known from the database
  * to within 10 seconds, and at once where this replica made the change.
  */
 #ifndef SORA_METADATA_AUTHORISE_H

@@ -60,8 +60,8 @@ metadata_start(const struct service_context *context, void **ret_self)
 	metadata->config = context->config;
 	metadata->bus = context->bus;
 	metadata->log.service = "metadata";
-	if (context->config->token_key.len == 0 && !context->is_all_in_one)
-		log_warn(&metadata->log, "token.key", KV_C("detail", "it is not set: logins are valid at this process alone"));
+	if (context->config->token_keys.count == 0 && !context->is_all_in_one)
+		log_warn(&metadata->log, "token.keys", KV_C("detail", "none is set: logins are valid at this process alone"));
 	metadata->pool = pg_pool_new(context->config);
 	metadata->accounts = accounts_new(context->config);
 	metadata->logins = logins_new(context->config);

@@ -41,7 +41,7 @@ configure_replica(int i, const char *database, const char *settings)
 {
 	return configure("database: {host: \"%s\", port: %s, user: \"%s\", password: \"%s\", name: \"%s\", tls: disable, connections: 8}\n"
 			 "metadata: {listen: [\"inproc://meta-%d-%d\"]}\nbus: {metadata: [\"inproc://meta-%d-%d\"]}\n"
-			 "token: {key: secret}\n%s", given("host"), given("port"), given("user"), given("password"), database,
+			 "token: {keys: [secret]}\n%s", given("host"), given("port"), given("user"), given("password"), database,
 	    (int)getpid(), i, (int)getpid(), i, settings);
 }
 
