@@ -81,6 +81,7 @@ enum err abort_rpc(struct rpc *rpc, const BlobAbortRequest *req, BlobEmpty *repl
 enum err get_rpc(struct rpc *rpc, const BlobGetRequest *req, BlobGetReply *reply);
 enum err delete_rpc(struct rpc *rpc, const BlobDeleteRequest *req, BlobEmpty *reply);
 enum err list_rpc(struct rpc *rpc, const BlobListRequest *req, BlobListReply *reply);
+enum err compact_rpc(struct rpc *rpc, const BlobCompactRequest *req, BlobCompactReply *reply);
 enum err ping_rpc(struct rpc *rpc, const BlobEmpty *req, BlobPingReply *reply);
 
 #endif

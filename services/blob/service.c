@@ -21,6 +21,7 @@ static const struct blob_handlers handlers = {
 	.get = get_rpc,
 	.delete = delete_rpc,
 	.list = list_rpc,
+	.compact = compact_rpc,
 	.ping = ping_rpc,
 };
 
