@@ -22,26 +22,26 @@ fail(struct lmtp_body *body, enum err err)
 	blob_upload_abort(&body->upload);
 }
 
-static void
-keep(struct lmtp_body *body, struct str run)
+void
+lmtp_body_add(struct lmtp_body *body, struct str bytes)
 {
 	enum err err;
 
-	body->size += run.len;
+	body->size += bytes.len;
 	if (body->err != ERR_OK)
 		return;
 	if (body->size > body->size_max) {
 		fail(body, ERR_TOO_BIG);
 		return;
 	}
-	mail_parser_feed(&body->parser, run);
-	lmtp_trace_feed(&body->trace, run);
+	mail_parser_feed(&body->parser, bytes);
+	lmtp_trace_feed(&body->trace, bytes);
 	if (body->trace.received_count > LMTP_RECEIVED_MAX) {
 		fail(body, ERR_LOOP);
 		return;
 	}
-	sha256_add(&body->hash, run);
-	err = blob_upload_add(&body->upload, run);
+	sha256_add(&body->hash, bytes);
+	err = blob_upload_add(&body->upload, bytes);
 	if (err != ERR_OK)
 		fail(body, err);
 }
@@ -52,7 +52,7 @@ lmtp_body_take(struct lmtp_body *body, struct str *in)
 	struct str run;
 
 	while (lmtp_data_next(&body->data, in, &run))
-		keep(body, run);
+		lmtp_body_add(body, run);
 	return lmtp_data_is_end(&body->data);
 }
 

@@ -1,5 +1,5 @@
 /*
- * A mail as it streams in after DATA: into the blob service, the MIME parser, the trace scanner and a hash, all at once.
+ * A mail as it streams in: into the blob service, the MIME parser, the trace scanner and a hash, all at once.
  *
  * Of its bytes nothing is kept but one chunk of the upload. After a failure the rest is read and forgotten, as the client sends it to its
  * end whatever we think of it.
@@ -26,7 +26,9 @@ struct lmtp_body {
 
 /* Begin one, in zeroed memory. What is kept of it lives in `arena`; `call` and `sender` are needed only here. End it by lmtp_body_clear. */
 void lmtp_body_begin(struct lmtp_body *body, const struct bus_call *call, struct str sender, uint64_t size_max, struct arena *arena);
-/* Take what belongs to the mail from the front of `*in`. True: that was its end. */
+/* Bytes of the mail. */
+void lmtp_body_add(struct lmtp_body *body, struct str bytes);
+/* As they come after DATA: take what belongs to the mail from the front of `*in`. True: that was its end. */
 bool lmtp_body_take(struct lmtp_body *body, struct str *in);
 /*
  * The end was seen: wait until the body is durable, and write down what is derived from it. `*ret_mail` and `*ret_transaction` live in `arena`;

@@ -1,8 +1,8 @@
 /* The table of commands, gathered by the build from the files of commands/. */
 #include "services/lmtp/command.h"
 
+#include "services/lmtp/answer.h"
 #include "services/lmtp/commands.h"
-#include "services/lmtp/recipients.h"
 
 #define X(name) extern const struct lmtp_command lmtp_command_##name;
 LMTP_COMMANDS(X)
@@ -74,7 +74,7 @@ check_and_run(struct lmtp_session *session, const struct lmtp_request *request, 
 
 	/* Replies come in the order of the commands: recipients that wait for theirs are first. */
 	if (refusal != LMTP_REPLY_NONE || !(command->flags & LMTP_CMD_BATCHED))
-		TRY(lmtp_recipients_resolve(session));
+		TRY(lmtp_answer_recipients(session));
 	return refusal != LMTP_REPLY_NONE ? lmtp_command_refuse(session, refusal) : command->run(session, args);
 }
 

@@ -1,17 +1,16 @@
-/* The end of a transaction: one mail, stored, is given to its recipients, and each gets a reply. */
+/* The end of a transaction: one mail, stored, is given to its recipients. */
 #include "services/lmtp/deliver.h"
 
 #include "libcommon/core/clock.h"
 #include "libcommon/core/metrics.h"
 #include "proto/metadata.client.h"
-#include "services/lmtp/reply.h"
+#include "services/lmtp/body.h"
 
 enum { SLICE_BYTES = 1024 * 1024 }; /* of prefixes in one call; the rest of a message of the bus is for the mail's structure */
 
 /* The mail on its way to its recipients. */
 struct delivery {
-	struct lmtp_session *session;
-	struct arena *arena;
+	struct lmtp_transaction *mail;
 	MetadataDeliverRequest request;
 	MetadataDeliverRequest__Recipient *copies; /* one for each account, */
 	struct lmtp_recipient **owners;            /* whose first recipient this is */
@@ -20,28 +19,23 @@ struct delivery {
 };
 
 static struct str
-trace_id(struct lmtp_session *session, struct arena *arena)
-{
-	return arena_printf(arena, "%016llx", (unsigned long long)net_log(session->conn)->trace);
-}
-
-static struct str
 prefix_of(const struct delivery *delivery, const struct lmtp_recipient *recipient)
 {
-	struct lmtp_session *session = delivery->session;
+	struct lmtp_transaction *mail = delivery->mail;
+	const struct lmtp_origin *origin = &mail->origin;
 	const struct lmtp_stamp stamp = {
-		.sender = session->mail.sender,
+		.sender = mail->sender,
 		.recipient = recipient->address,
-		.client = str_c(session->client),
-		.peer = net_peer(session->conn),
-		.hostname = session->server->context->hostname,
-		.id = trace_id(session, delivery->arena),
-		.has_tls = net_has_tls(session->conn),
-		.has_for = session->mail.recipient_count == 1,
+		.client = origin->client,
+		.peer = origin->peer,
+		.hostname = origin->context->hostname,
+		.id = arena_printf(&mail->arena, "%016llx", (unsigned long long)origin->log->trace),
+		.has_tls = origin->has_tls,
+		.has_for = mail->recipient_count == 1,
 		.date = { .unix_s = clock_wall_ms() / 1000 },
 	};
 
-	return lmtp_prefix(&stamp, delivery->arena);
+	return lmtp_prefix(&stamp, &mail->arena);
 }
 
 /* Send what was collected. A call that failed leaves its recipients with that error: perhaps done, and to be sent again. */
@@ -49,8 +43,7 @@ static void
 flush(struct delivery *delivery)
 {
 	MetadataDeliverRequest *request = &delivery->request;
-	struct lmtp_session *session = delivery->session;
-	struct bus_call call = lmtp_call(session, delivery->arena);
+	struct bus_call call = lmtp_transaction_call(delivery->mail, &delivery->mail->arena);
 	MetadataDeliverReply *reply = NULL;
 	enum err err;
 
@@ -60,7 +53,7 @@ flush(struct delivery *delivery)
 	bus_call_key(&call);
 	err = metadata_deliver(&call, request, &reply);
 	if (err != ERR_OK)
-		log_warn(net_log(session->conn), "lmtp.deliver", KV_ERR(err), KV_STR("detail", call.detail));
+		log_warn(delivery->mail->origin.log, "lmtp.deliver", KV_ERR(err), KV_STR("detail", call.detail));
 	for (size_t i = 0; i < request->n_recipient; i++) {
 		if (err == ERR_OK)
 			delivery->owners[i]->err =
@@ -104,7 +97,7 @@ twin_of(struct lmtp_transaction *mail, size_t index)
 static void
 deliver_all(struct delivery *delivery, const struct lmtp_trace *trace)
 {
-	struct lmtp_transaction *mail = &delivery->session->mail;
+	struct lmtp_transaction *mail = delivery->mail;
 
 	for (size_t i = 0; i < mail->recipient_count; i++) {
 		struct lmtp_recipient *recipient = &mail->recipients[i];
@@ -124,16 +117,14 @@ deliver_all(struct delivery *delivery, const struct lmtp_trace *trace)
 }
 
 void
-lmtp_deliver(struct lmtp_session *session, struct lmtp_body *body)
+lmtp_deliver(struct lmtp_transaction *mail)
 {
-	struct lmtp_transaction *mail = &session->mail;
-	struct arena *arena = &session->mail_arena;
+	struct arena *arena = &mail->arena;
 	MetadataMail stored;
 	MetadataAction keep = METADATA_ACTION__INIT;
-	struct delivery delivery = { .session = session, .arena = arena, .request = METADATA_DELIVER_REQUEST__INIT,
-		.keep = &keep };
+	struct delivery delivery = { .mail = mail, .request = METADATA_DELIVER_REQUEST__INIT, .keep = &keep };
 	struct str transaction;
-	enum err err = lmtp_body_finish(body, arena, &stored, &transaction);
+	enum err err = lmtp_body_finish(mail->body, arena, &stored, &transaction);
 
 	if (err != ERR_OK) {
 		for (size_t i = 0; i < mail->recipient_count; i++)
@@ -145,11 +136,11 @@ lmtp_deliver(struct lmtp_session *session, struct lmtp_body *body)
 	delivery.request.recipient = ARENA_ARRAY(arena, MetadataDeliverRequest__Recipient *, mail->recipient_count);
 	delivery.request.mail = &stored;
 	delivery.request.transaction = (ProtobufCBinaryData){ transaction.len, (uint8_t *)transaction.ptr };
-	deliver_all(&delivery, &body->trace);
+	deliver_all(&delivery, &mail->body->trace);
 }
 
-static enum err
-answer_one(struct lmtp_session *session, const struct lmtp_recipient *recipient, uint64_t size, int64_t begin_ms)
+struct lmtp_outcome
+lmtp_deliver_outcome(const struct lmtp_transaction *mail, const struct lmtp_recipient *recipient)
 {
 	static const struct {
 		char class;
@@ -160,26 +151,15 @@ answer_one(struct lmtp_session *session, const struct lmtp_recipient *recipient,
 		{ '4', "lmtp.deferred", METRIC_LMTP_DEFERRED },
 		{ '5', "lmtp.refused", METRIC_LMTP_REFUSED },
 	};
-	struct lmtp_outcome outcome = lmtp_outcome(recipient->err, lmtp_config(session)->lmtp_overquota_temporary);
-	struct log *log = net_log(session->conn);
+	struct lmtp_outcome outcome = lmtp_outcome(recipient->err, lmtp_transaction_config(mail)->lmtp_overquota_temporary);
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (outcome.code[0] != kinds[i].class)
 			continue;
 		metric_add(kinds[i].metric, 1);
-		log_info(log, kinds[i].event, KV_STR("from", session->mail.sender), KV_STR("to", recipient->address),
-		    KV_INT("size", size), KV_C("reply", outcome.code), KV_ERR(recipient->err),
-		    KV_INT("elapsed_ms", clock_mono_ms() - begin_ms));
+		log_info(mail->origin.log, kinds[i].event, KV_STR("from", mail->sender), KV_STR("to", recipient->address),
+		    KV_INT("size", mail->body->size), KV_C("reply", outcome.code), KV_ERR(recipient->err),
+		    KV_INT("elapsed_ms", clock_mono_ms() - mail->body_ms));
 	}
-	if (lmtp_is_delivered(outcome))
-		return net_printf(session->conn, "%s delivered, id %016llx\r\n", outcome.code, (unsigned long long)log->trace);
-	return net_printf(session->conn, "%s %s\r\n", outcome.code, outcome.text);
-}
-
-enum err
-lmtp_deliver_answer(struct lmtp_session *session, uint64_t size, int64_t begin_ms)
-{
-	for (size_t i = 0; i < session->mail.recipient_count; i++)
-		TRY(answer_one(session, &session->mail.recipients[i], size, begin_ms));
-	return ERR_OK;
+	return outcome;
 }

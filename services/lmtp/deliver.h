@@ -1,16 +1,16 @@
-/* The end of a transaction: one mail, stored, is given to its recipients, and each gets a reply. */
+/* The end of a transaction: one mail, stored, is given to its recipients. */
 #ifndef SORA_LMTP_DELIVER_H
 #define SORA_LMTP_DELIVER_H
 
-#include "services/lmtp/body.h"
-#include "services/lmtp/session.h"
+#include "services/lmtp/outcome.h"
+#include "services/lmtp/transaction.h"
 
 /*
- * Store the mail for every recipient of the transaction; each one's `err` says what became of it. Two recipients that are the same account
- * get one copy.
+ * The body has come to its end: store the mail for every recipient; each one's `err` says what became of it. Two recipients that are the
+ * same account get one copy.
  */
-void lmtp_deliver(struct lmtp_session *session, struct lmtp_body *body);
-/* A reply for each recipient, in their order, with a line in the log.  RFC 2033 s. 4.2. ERR_CLOSED when the connection is gone. */
-enum err lmtp_deliver_answer(struct lmtp_session *session, uint64_t size, int64_t begin_ms);
+void lmtp_deliver(struct lmtp_transaction *mail);
+/* What a recipient's sender is to be told; noted in the log and the metrics, so once for each. */
+struct lmtp_outcome lmtp_deliver_outcome(const struct lmtp_transaction *mail, const struct lmtp_recipient *recipient);
 
 #endif

@@ -1,7 +1,8 @@
 /* The mail after DATA: received piece by piece; a client that pauses holds no thread. */
 #include "services/lmtp/receive.h"
 
-#include "libcommon/core/clock.h"
+#include "services/lmtp/answer.h"
+#include "services/lmtp/body.h"
 #include "services/lmtp/deliver.h"
 
 /* More of a mail that is under way is there sooner: to park in between would only cost time. */
@@ -10,22 +11,16 @@ enum { PAUSE_MS = 100 };
 void
 lmtp_receive_begin(struct lmtp_session *session)
 {
-	struct arena *arena = &session->mail_arena;
-	struct bus_call call = lmtp_call(session, arena);
-
-	session->body = ARENA_NEW(arena, struct lmtp_body);
-	session->body_ms = clock_mono_ms();
-	lmtp_body_begin(session->body, &call, session->mail.sender, (uint64_t)lmtp_config(session)->message_size, arena);
+	lmtp_transaction_body(&session->mail);
 	net_hold(session->conn, true);
 }
 
 void
 lmtp_receive_stop(struct lmtp_session *session)
 {
-	if (session->body == NULL)
+	if (session->mail.body == NULL)
 		return;
-	lmtp_body_clear(session->body);
-	session->body = NULL;
+	lmtp_session_reset(session);
 	net_hold(session->conn, false);
 }
 
@@ -46,7 +41,7 @@ take(struct lmtp_session *session)
 				return err == ERR_DEADLINE ? ERR_AGAIN : err;
 			continue;
 		}
-		is_end = lmtp_body_take(session->body, &in);
+		is_end = lmtp_body_take(session->mail.body, &in);
 		buffer_consume(input, buffer_len(input) - in.len);
 	}
 	return ERR_OK;
@@ -59,9 +54,8 @@ lmtp_receive(struct lmtp_session *session)
 
 	TRY(take(session));
 	session->errors = 0;
-	lmtp_deliver(session, session->body);
-	err = lmtp_deliver_answer(session, session->body->size, session->body_ms);
+	lmtp_deliver(&session->mail);
+	err = lmtp_answer_delivery(session);
 	lmtp_receive_stop(session);
-	lmtp_session_reset(session);
 	return err;
 }

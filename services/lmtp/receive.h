@@ -4,14 +4,14 @@
 
 #include "services/lmtp/session.h"
 
-/* DATA was answered by 354: from now on `session->body` takes what comes. */
+/* DATA was answered by 354: from now on the transaction's body takes what comes. */
 void lmtp_receive_begin(struct lmtp_session *session);
 /*
  * Take what has come; at the mail's end deliver it, answer for each recipient and forget the transaction. ERR_AGAIN: there is more to
  * come, but not now. ERR_CLOSED: the connection is gone; nothing was delivered, or nobody hears the answer.
  */
 enum err lmtp_receive(struct lmtp_session *session);
-/* Give up a mail that has not come to its end, if there is one. */
+/* Forget the transaction whose mail is coming in, if there is one. */
 void lmtp_receive_stop(struct lmtp_session *session);
 
 #endif

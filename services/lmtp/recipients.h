@@ -1,15 +1,23 @@
-/* The recipients of a transaction: who they are is asked of the metadata service, many in one call. */
+/* Who the recipients are, is asked of the metadata service, many in one call. */
 #ifndef SORA_LMTP_RECIPIENTS_H
 #define SORA_LMTP_RECIPIENTS_H
 
-#include "services/lmtp/session.h"
+#include "services/lmtp/transaction.h"
 
-/* One more, to be answered by lmtp_recipients_resolve. `address` is copied. */
-enum err lmtp_recipients_add(struct lmtp_session *session, struct str address);
+enum { LMTP_RESOLVE_MAX = 256 }; /* recipients in one call */
+
 /*
- * Answer those that have not been answered, in order; those that were refused are forgotten.                   RFC 2920 s. 3.2
- * ERR_OK, or ERR_CLOSED when the connection is gone.
+ * Ask about those that have not been asked about, at most LMTP_RESOLVE_MAX: the `err` of each says whether it is one, then it has its
+ * `account`. They still count as not asked about: lmtp_recipients_settle follows.
  */
-enum err lmtp_recipients_resolve(struct lmtp_session *session);
+void lmtp_recipients_ask(struct lmtp_transaction *mail);
+/* Forget those that were refused. */
+void lmtp_recipients_settle(struct lmtp_transaction *mail);
+
+static inline size_t
+lmtp_recipients_waiting(const struct lmtp_transaction *mail)
+{
+	return mail->recipient_count - mail->resolved_count;
+}
 
 #endif

@@ -1,9 +1,9 @@
 /* One connection of an MTA: greeting, command after command, timeouts, end. */
 #include "services/lmtp/session.h"
 
+#include "services/lmtp/answer.h"
 #include "services/lmtp/command.h"
 #include "services/lmtp/receive.h"
-#include "services/lmtp/recipients.h"
 
 static const char *
 state_name(enum lmtp_state state)
@@ -23,18 +23,9 @@ lmtp_session_move(struct lmtp_session *session, enum lmtp_state state)
 void
 lmtp_session_reset(struct lmtp_session *session)
 {
-	arena_clear(&session->mail_arena);
-	session->mail = (struct lmtp_transaction){ 0 };
-	net_log(session->conn)->trace = 0;
+	lmtp_transaction_end(&session->mail);
 	if (session->state == LMTP_MAIL)
 		lmtp_session_move(session, LMTP_READY);
-}
-
-struct bus_call
-lmtp_call(struct lmtp_session *session, struct arena *arena)
-{
-	return (struct bus_call){ .bus = session->server->context->bus, .arena = arena, .role = BUS_ROLE_LMTP,
-		.log = *net_log(session->conn) };
 }
 
 static enum err
@@ -53,7 +44,7 @@ session_frame(struct net_conn *conn, struct str input, size_t *scanned)
 {
 	const struct lmtp_session *session = net_session(conn);
 
-	if (session->body != NULL)
+	if (session->mail.body != NULL)
 		return input.len > 0 ? NET_FRAME_READY : NET_FRAME_MORE;
 	if (str_index(str_sub(input, *scanned, SIZE_MAX), '\n') < input.len - *scanned)
 		return NET_FRAME_READY;
@@ -65,7 +56,7 @@ session_frame(struct net_conn *conn, struct str input, size_t *scanned)
 static enum err
 refuse_line(struct lmtp_session *session, enum lmtp_reply reply)
 {
-	TRY(lmtp_recipients_resolve(session));
+	TRY(lmtp_answer_recipients(session));
 	lmtp_reply(session, reply);
 	net_end(session->conn, NET_END_ERROR);
 	return ERR_SYNTAX;
@@ -102,9 +93,9 @@ session_run(struct net_conn *conn)
 	enum err err;
 
 	do
-		err = session->body != NULL ? lmtp_receive(session) : run_one(session);
+		err = session->mail.body != NULL ? lmtp_receive(session) : run_one(session);
 	while (err == ERR_OK);
-	return err == ERR_AGAIN ? lmtp_recipients_resolve(session) : err;
+	return err == ERR_AGAIN ? lmtp_answer_recipients(session) : err;
 }
 
 static void
@@ -126,7 +117,7 @@ session_close(struct net_conn *conn)
 	struct lmtp_session *session = net_session(conn);
 
 	lmtp_receive_stop(session);
-	arena_clear(&session->mail_arena);
+	lmtp_transaction_end(&session->mail);
 }
 
 const struct net_protocol lmtp_protocol = {

@@ -58,13 +58,12 @@ static enum err
 mail_run(struct lmtp_session *session, void *value)
 {
 	const struct mail_args *args = value;
+	const struct lmtp_origin origin = { .context = session->server->context, .log = net_log(session->conn),
+		.client = str_c(session->client), .peer = net_peer(session->conn), .has_tls = net_has_tls(session->conn) };
 
 	if (args->size > (uint64_t)lmtp_config(session)->message_size)
 		return lmtp_reply(session, LMTP_REPLY_TOO_BIG);
-	lmtp_session_reset(session);
-	net_log(session->conn)->trace = random_u64();
-	session->mail.sender = arena_copy(&session->mail_arena, args->line.path.address);
-	session->mail.size = args->size;
+	lmtp_transaction_begin(&session->mail, &origin, args->line.path.address, args->size);
 	lmtp_session_move(session, LMTP_MAIL);
 	return lmtp_reply(session, LMTP_REPLY_SENDER_OK);
 }

@@ -1,4 +1,5 @@
 /* RCPT: one more recipient.                                                    RFC 5321 s. 4.1.1.3 */
+#include "services/lmtp/answer.h"
 #include "services/lmtp/command.h"
 #include "services/lmtp/recipients.h"
 
@@ -24,10 +25,13 @@ rcpt_run(struct lmtp_session *session, void *value)
 
 	/* Some of those that wait for an answer may be refused, and make room. */
 	if (session->mail.recipient_count >= limit)
-		TRY(lmtp_recipients_resolve(session));
+		TRY(lmtp_answer_recipients(session));
 	if (session->mail.recipient_count >= limit)
 		return lmtp_reply(session, LMTP_REPLY_TOO_MANY_RECIPIENTS);
-	return lmtp_recipients_add(session, args->path.address);
+	if (lmtp_recipients_waiting(&session->mail) == LMTP_RESOLVE_MAX)
+		TRY(lmtp_answer_recipients(session));
+	lmtp_transaction_add(&session->mail, args->path.address);
+	return ERR_OK;
 }
 
 const struct lmtp_command lmtp_command_rcpt = { "RCPT", "RCPT TO:<address>", LMTP_MAIL, LMTP_CMD_BATCHED, rcpt_parse, rcpt_run };

@@ -1,4 +1,5 @@
 #include "services/lmtp/command.h"
+#include "services/lmtp/outcome.h"
 
 #include <criterion/criterion.h>
 

@@ -4,6 +4,7 @@
 
 #include "libcommon/core/mem.h"
 #include "peers.h"
+#include "services/lmtp/recipients.h"
 
 #define MAIL_TO_3 "MAIL FROM:<s@x>\r\nRCPT TO:<a1@x>\r\nRCPT TO:<a2@x>\r\nRCPT TO:<a1@y>\r\nDATA\r\n"
 #define TEXT "Subject: x\r\n\r\n..dot\r\n.\r\n"

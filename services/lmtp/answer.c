@@ -1,0 +1,55 @@
+/* What a session is told of its recipients: a reply each, in their order. */
+#include "services/lmtp/answer.h"
+
+#include "libcommon/core/metrics.h"
+#include "services/lmtp/deliver.h"
+#include "services/lmtp/recipients.h"
+#include "services/lmtp/reply.h"
+
+static enum err
+answer_recipient(struct lmtp_session *session, const struct lmtp_recipient *recipient)
+{
+	struct lmtp_outcome outcome = lmtp_outcome(recipient->err, lmtp_config(session)->lmtp_overquota_temporary);
+
+	if (recipient->err == ERR_OK)
+		return lmtp_reply(session, LMTP_REPLY_RECIPIENT_OK);
+	if (lmtp_is_refused(outcome))
+		metric_add(METRIC_LMTP_REFUSED, 1);
+	log_info(net_log(session->conn), "lmtp.rcpt", KV_STR("from", session->mail.sender),
+	    KV_STR("to", recipient->address), KV_C("reply", outcome.code), KV_ERR(recipient->err));
+	return net_printf(session->conn, "%s %s\r\n", outcome.code, outcome.text);
+}
+
+enum err
+lmtp_answer_recipients(struct lmtp_session *session)
+{
+	struct lmtp_transaction *mail = &session->mail;
+	enum err err = ERR_OK;
+
+	if (lmtp_recipients_waiting(mail) == 0)
+		return ERR_OK;
+	lmtp_recipients_ask(mail);
+	for (size_t i = mail->resolved_count; i < mail->recipient_count && err == ERR_OK; i++)
+		err = answer_recipient(session, &mail->recipients[i]);
+	lmtp_recipients_settle(mail);
+	return err;
+}
+
+static enum err
+answer_delivery(struct lmtp_session *session, const struct lmtp_recipient *recipient)
+{
+	struct lmtp_outcome outcome = lmtp_deliver_outcome(&session->mail, recipient);
+
+	if (lmtp_is_delivered(outcome))
+		return net_printf(session->conn, "%s delivered, id %016llx\r\n", outcome.code,
+		    (unsigned long long)net_log(session->conn)->trace);
+	return net_printf(session->conn, "%s %s\r\n", outcome.code, outcome.text);
+}
+
+enum err
+lmtp_answer_delivery(struct lmtp_session *session)
+{
+	for (size_t i = 0; i < session->mail.recipient_count; i++)
+		TRY(answer_delivery(session, &session->mail.recipients[i]));
+	return ERR_OK;
+}

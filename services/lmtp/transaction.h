@@ -1,0 +1,68 @@
+/*
+ * One mail, from one sender to its recipients: from MAIL to the fate of each recipient.                 RFC 5321 s. 3.3, RFC 2033 s. 4.2
+ *
+ *	lmtp_transaction_begin(&mail, &origin, sender, size);
+ *	lmtp_transaction_add(&mail, address), ..
+ *	lmtp_recipients_ask(&mail);
+ *	lmtp_transaction_body(&mail);
+ *	lmtp_body_take(mail.body, &bytes), or lmtp_body_add, ..
+ *	lmtp_deliver(&mail);
+ *	lmtp_transaction_end(&mail);
+ *
+ * It knows no connection: sessions of MTAs use it, and those who embed Sora.
+ */
+#ifndef SORA_LMTP_TRANSACTION_H
+#define SORA_LMTP_TRANSACTION_H
+
+#include "libcommon/bus/bus.h"
+#include "libcommon/service/service.h"
+
+struct lmtp_body;
+
+/* Who brings the mail. */
+struct lmtp_origin {
+	const struct service_context *context;
+	struct log *log;         /* the mail's id becomes its trace */
+	struct str client, peer; /* what it calls itself, and its address */
+	bool has_tls;
+};
+
+struct lmtp_recipient {
+	struct str address; /* as the MTA named it */
+	uint64_t account;
+	enum err err;       /* what became of it */
+};
+
+/* Zeroed: none. Everything it points to lives in its arena, but for what the origin brought. */
+struct lmtp_transaction {
+	struct arena arena;
+	struct lmtp_origin origin;
+	struct str sender;
+	uint64_t size;         /* as MAIL said, or 0 */
+	struct lmtp_recipient *recipients;
+	size_t recipient_count;
+	size_t resolved_count; /* those behind have not been asked about yet */
+	size_t recipient_room;
+	struct lmtp_body *body; /* NULL: it has not begun */
+	int64_t body_ms;        /* when it did */
+};
+
+/* `sender` is copied; the origin's strings must live as long as the transaction. */
+void lmtp_transaction_begin(struct lmtp_transaction *mail, const struct lmtp_origin *origin, struct str sender, uint64_t size);
+/* One more recipient, to be asked about. `address` is copied. */
+void lmtp_transaction_add(struct lmtp_transaction *mail, struct str address);
+/* The mail itself begins; see body.h. */
+void lmtp_transaction_body(struct lmtp_transaction *mail);
+/* Forget it; a body that was not delivered is given up. */
+void lmtp_transaction_end(struct lmtp_transaction *mail);
+
+/* A context for calls, with replies in `arena`. */
+struct bus_call lmtp_transaction_call(const struct lmtp_transaction *mail, struct arena *arena);
+
+static inline const struct config *
+lmtp_transaction_config(const struct lmtp_transaction *mail)
+{
+	return mail->origin.context->config;
+}
+
+#endif
