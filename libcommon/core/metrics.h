@@ -35,6 +35,11 @@
 	X(BLOB_GETS,        "sora_blob_gets_total",            COUNTER, "Bodies, or ranges of them, read")             \
 	X(BLOB_BYTES_IN,    "sora_blob_stored_bytes_total",    COUNTER, "Bytes of bodies stored, before compression")  \
 	X(BLOB_FAILED,      "sora_blob_failed_total",          COUNTER, "Requests to the object store that failed")    \
+	X(BLOB_STORE_READS, "sora_blob_store_reads_total",     COUNTER, "Reads of the object store: GETs, or of files") \
+	X(BLOB_CACHE_HITS,  "sora_blob_cache_hits_total",      COUNTER, "Reads that the cache on disk answered")       \
+	X(BLOB_CACHE_MISSES, "sora_blob_cache_misses_total",   COUNTER, "Reads that it could not answer")              \
+	X(BLOB_CACHE_DROPPED, "sora_blob_cache_dropped_total", COUNTER, "Pieces of the cache that were damaged, and went") \
+	X(BLOB_CACHE_BYTES, "sora_blob_cache_bytes",           GAUGE,   "Bytes of the cache's files")                  \
 	X(SWEPT,            "sora_worker_swept_total",         COUNTER, "Objects removed that nothing refers to")      \
 	X(PURGED,           "sora_worker_purged_total",        COUNTER, "Expunged messages removed for good")
 

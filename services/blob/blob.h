@@ -7,6 +7,7 @@
 
 #include "libcommon/bus/bus.h"
 #include "proto/blob.server.h"
+#include "services/blob/cache/cache.h"
 #include "services/blob/frame/frame.h"
 #include "services/blob/index_cache.h"
 #include "services/blob/store.h"
@@ -24,7 +25,8 @@ struct blob {
 	const struct store_ops *ops;
 	void *store;
 	struct log log;
-	struct index_cache cache;
+	struct index_cache indexes;
+	struct cache *cache;      /* on disk; NULL: there is none. What was just stored is given to cache_keep */
 
 	pthread_mutex_t lock;     /* of what follows */
 	pthread_cond_t changed;   /* an upload was parked, or the end */
@@ -50,7 +52,8 @@ bool blob_clock_is_good(struct blob *blob);
 
 /*
  * Read `len` bytes of a body from `offset`, which must lie within it; checked, in `arena`. A damaged answer is asked for once more, for the
- * damage may have happened on the way. ERR_NONEXISTENT, ERR_CORRUPT, ERR_CONFIG (sealed, no key), passing failures.
+ * damage may have happened on the way; what is damaged in the cache is read from the store. ERR_NONEXISTENT, ERR_CORRUPT, ERR_CONFIG
+ * (sealed, no key), passing failures.
  */
 enum err body_read(struct blob *blob, const struct blob_ref *ref, uint64_t offset, size_t len, struct arena *arena,
     int64_t deadline_ms, struct str *ret);

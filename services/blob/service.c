@@ -38,6 +38,7 @@ blob_new(const struct config *config, struct buffer *problems, struct blob **ret
 		buffer_printf(problems, "blob.store: dir or s3 is expected, not \"%.*s\"\n", STR_ARG(config->blob_store));
 		return ERR_CONFIG;
 	}
+	TRY(cache_settings_check(config, problems));
 	TRY(ops->open(config, problems, &store));
 	blob = MEM_NEW(struct blob);
 	blob->ops = ops;
@@ -45,7 +46,7 @@ blob_new(const struct config *config, struct buffer *problems, struct blob **ret
 	blob->log.service = "blob";
 	blob->parked_end = &blob->parked;
 	blob->idle_ms = BLOB_UPLOAD_IDLE_MS;
-	index_cache_init(&blob->cache);
+	index_cache_init(&blob->indexes);
 	pthread_mutex_init(&blob->lock, NULL);
 	pthread_cond_init(&blob->changed, NULL);
 	*ret_blob = blob;
@@ -59,7 +60,8 @@ blob_free(struct blob *blob)
 		return;
 	upload_drop_parked(blob);
 	blob->ops->close(blob->store);
-	index_cache_clear(&blob->cache);
+	index_cache_clear(&blob->indexes);
+	cache_close(blob->cache);
 	pthread_mutex_destroy(&blob->lock);
 	pthread_cond_destroy(&blob->changed);
 	free(blob);
@@ -125,6 +127,7 @@ blob_start(const struct service_context *context, void **ret_self)
 	enum err err;
 
 	TRY(open_store(context->config, &blob));
+	blob->cache = cache_open(context->config);
 	err = blob_keeper_start(blob);
 	if (err != ERR_OK) {
 		blob_free(blob);

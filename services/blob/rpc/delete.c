@@ -12,5 +12,7 @@ delete_rpc(struct rpc *rpc, const BlobDeleteRequest *req, BlobEmpty *reply)
 		TRY(ref_decode(str_from(req->blob.data, req->blob.len), &ref));
 	else
 		TRY(ref_name_decode(str_from(req->object.data, req->object.len), &ref.object));
-	return blob->ops->remove(blob->store, &ref.object, blob_store_deadline(rpc));
+	TRY(blob->ops->remove(blob->store, &ref.object, blob_store_deadline(rpc)));
+	cache_forget(blob->cache, &ref.object);
+	return ERR_OK;
 }

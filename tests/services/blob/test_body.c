@@ -123,8 +123,8 @@ Test(body, a_changed_byte_anywhere_in_the_object_is_corrupt, .timeout = 120)
 			stored[at] ^= 0x20;
 			replace_object(blob, &ref.object, str_from(stored, (size_t)ref.stored));
 			stored[at] ^= 0x20;
-			index_cache_clear(&blob->cache);
-			index_cache_init(&blob->cache);
+			index_cache_clear(&blob->indexes);
+			index_cache_init(&blob->indexes);
 			cr_assert_eq(read_through(blob, &ref, str_from(bytes, len)), ERR_CORRUPT, "%s: byte %zu", blob->ops->name, at);
 		}
 		free(stored);
