@@ -51,7 +51,7 @@ endef
 
 include $(sort $(wildcard libcommon/*/module.mk proto/module.mk services/*/module.mk admin/module.mk tests/module.mk))
 
-build: $(PROGRAMS)
+build: $(PROGRAMS) $(LIBSORA)
 
 # A name that two archives define would be linked as either: nobody would be told.
 $(BUILD)/lib/unique: $(LIBRARIES)
@@ -83,8 +83,12 @@ $(BUILD)/obj/gen/%.o: $(GEN)/%.c $(BUILD)/flags | $(GENERATED)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 install: build
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/sora
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig share/sora)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(LIBSORA) $(DESTDIR)$(PREFIX)/lib/libsora.so.0
+	ln -sf libsora.so.0 $(DESTDIR)$(PREFIX)/lib/libsora.so
+	install -m 644 services/sora/sora.h $(DESTDIR)$(PREFIX)/include
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' services/sora/sora.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/sora.pc
 	install -m 644 sora.yaml.example $(DESTDIR)$(PREFIX)/share/sora
 
 clean:
