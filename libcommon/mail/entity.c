@@ -5,6 +5,7 @@
 
 #include "libcommon/mail/content.h"
 #include "libcommon/mail/decode.h"
+#include "libcommon/mail/derive.h"
 #include "libcommon/mail/fields.h"
 #include "libcommon/mail/header.h"
 
@@ -164,7 +165,7 @@ set_envelope(struct mail_parser *p, struct str *value, bool is_list, struct str 
 static void
 keep_common(struct mail_parser *p, const struct mail_field *field)
 {
-	if (!mail_fields_covers(field->name))
+	if (!mail_fields_covers(field->name, MAIL_DERIVE_VERSION))
 		return;
 	if (buffer_len(&p->fields) + field->raw.len > MAIL_FIELDS_MAX)
 		p->message.is_fields_cut = true;

@@ -71,7 +71,7 @@ header_for(struct imap_search *search, struct str name, struct str *ret_header)
 	const MetadataMail *mail = search->wide->mail;
 	struct mail_range range;
 
-	if (mail->fields_complete && mail_fields_covers(name)) {
+	if (mail->fields_complete && mail_fields_covers(name, mail->parser_version)) {
 		*ret_header = wire_str(mail->fields);
 		return ERR_OK;
 	}

@@ -153,7 +153,7 @@ filter_header(struct imap_fetch *fetch, const struct imap_section *section, cons
 	const MetadataFetchReply__Row *wide = fetch->wide;
 	const MetadataMail *mail = wide->mail;
 	bool is_covered = section->depth == 0 && !section->is_not && mail->fields_complete
-	    && mail_fields_cover_all(section->fields, section->field_count);
+	    && mail_fields_cover_all(section->fields, section->field_count, mail->parser_version);
 	struct str header = wire_str(mail->fields);
 	struct buffer out = { 0 };
 
