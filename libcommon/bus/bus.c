@@ -177,6 +177,16 @@ bus_drain(struct bus *bus)
 		bus_server_drain(server);
 }
 
+bool
+bus_serves_network(struct bus *bus)
+{
+	bool has_network = false;
+
+	for (struct bus_server *server = servers_of(bus); server != NULL; server = server->next)
+		has_network |= server->has_network;
+	return has_network;
+}
+
 void
 bus_quiesce(struct bus *bus, int64_t deadline_ms)
 {

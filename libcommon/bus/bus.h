@@ -135,11 +135,15 @@ struct rpc {
 void rpc_defer(struct rpc *rpc);
 void rpc_finish(struct rpc *rpc, enum err err);
 
-/* 0 is a usual number: 8 threads, 1024 waiting, 2048 in flight. */
+/*
+ * 0 is a usual number: 8 threads, 1024 waiting, 2048 in flight, 256 MiB. Past a limit a call is answered with ERR_BUSY. Calls of one route
+ * have at most half of the threads and of the queue; those of others overtake them.
+ */
 struct bus_limits {
 	size_t threads;   /* that run handlers */
-	size_t queue;     /* calls waiting for a thread; past that ERR_BUSY */
+	size_t queue;     /* calls waiting for a thread */
 	size_t in_flight; /* calls received and not answered, deferred ones included */
+	size_t bytes;     /* of their requests */
 };
 
 struct bus_handler {
@@ -158,11 +162,13 @@ enum err bus_serve(struct bus *bus, const char *service, const struct str *liste
     const struct bus_handler *handlers, size_t count, void *self, const struct bus_limits *limits);
 
 /*
- * From now on answer GOING_AWAY to new calls by ipc and tcp; those under way are finished. Calls over inproc are this process's own, which
- * has no other replica to go to: they are still served.
+ * From now on answer GOING_AWAY to new calls by ipc and tcp; those under way are finished, and pinned ones, the next part of what was
+ * begun here, still taken. Calls over inproc are this process's own, which has no other replica to go to: they are still served.
  */
 void bus_drain(struct bus *bus);
-/* Wait until nothing is under way, or the deadline (monotonic). */
+/* Does it serve at an address that callers on other machines may have? They need a while to learn that it drains. */
+bool bus_serves_network(struct bus *bus);
+/* Take nothing more but over inproc, and wait until nothing is under way, or the deadline (monotonic). */
 void bus_quiesce(struct bus *bus, int64_t deadline_ms);
 
 #endif

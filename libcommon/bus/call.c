@@ -64,6 +64,8 @@ set_header(struct bus_future *f)
 	header->trace = call->log.trace;
 	header->token = as_bytes(call->token);
 	header->role = (uint32_t)call->role;
+	header->route = call->route;
+	header->pinned = call->is_pinned;
 	if (f->method->needs_key) {
 		f->key = call->has_key ? call->key : uuid_v7();
 		header->key = as_bytes(str_from(f->key.bytes, sizeof(f->key.bytes)));
@@ -152,6 +154,7 @@ judge_status(struct bus_future *f, enum err status)
 			end(f, status);
 		return BUS_GOING_AWAY;
 	case ERR_UNAVAILABLE:
+	case ERR_CLOCK: /* it did nothing, and another's clock may be right */
 	case ERR_BUSY:
 		f->err = status;
 		if (is_pinned)

@@ -14,8 +14,12 @@
 enum {
 	BUS_HEADER_MAX = 16 * 1024,
 	BUS_WIRE_VERSION = 1,
+	BUS_PING_MS = 2000,
 	BUS_UNPACK_FACTOR = 4, /* a message may take so many times its greatest size when unpacked */
 };
+
+/* The method, of whatever service, that the server answers by itself. */
+#define BUS_PING_NAME "BusPing"
 
 /* What is in a message; views of its bytes. */
 struct bus_frame {

@@ -14,6 +14,8 @@ enum {
 	USUAL_THREADS = 8,
 	USUAL_QUEUE = 1024,
 	USUAL_IN_FLIGHT = 2048,
+	USUAL_BYTES = 256 * 1024 * 1024,
+	NOTE_EVERY_MS = 60 * 1000,
 	SPARE_SLOTS = 8, /* more than may be in flight, to tell the others that we are busy */
 	IPC_MODE = 0600,
 };
@@ -22,6 +24,7 @@ static void
 receive(struct bus_slot *slot)
 {
 	slot->state = BUS_SLOT_RECEIVING;
+	slot->header = NULL;
 	slot->rpc = (struct rpc){ .service = slot->server->self, .arena = &slot->arena, .log = slot->server->log };
 	nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
 	if (bus_gate_enter(&slot->server->gate)) {
@@ -43,16 +46,18 @@ is_own_process(nng_msg *msg)
 static enum err
 enqueue(struct bus_server *server, struct bus_slot *slot)
 {
-	if (server->is_draining && !is_own_process(slot->msg))
+	size_t bytes = nng_msg_len(slot->msg);
+
+	if (server->is_draining && (!slot->header->pinned || server->is_ending) && !is_own_process(slot->msg))
 		return ERR_GOING_AWAY;
-	if (server->queued >= server->limits.queue || server->in_flight >= server->limits.in_flight)
+	if (server->in_flight >= server->limits.in_flight || server->bytes + bytes > server->limits.bytes)
 		return ERR_BUSY;
-	slot->is_counted = true;
+	/* From here on the slot may run, and even be answered, as soon as the lock is given up. */
 	slot->state = BUS_SLOT_RUNNING;
-	slot->next = NULL;
-	*server->last = slot;
-	server->last = &slot->next;
-	server->queued++;
+	TRY(bus_queue_put(&server->queue, slot, slot->header->route));
+	slot->is_counted = true;
+	slot->bytes = bytes;
+	server->bytes += bytes;
 	server->in_flight++;
 	pthread_cond_signal(&server->work);
 	return ERR_OK;
@@ -67,9 +72,18 @@ received(struct bus_slot *slot)
 	slot->msg = nng_aio_get_msg(slot->aio);
 	nng_aio_set_msg(slot->aio, NULL);
 	slot->received_us = clock_mono_us();
-	pthread_mutex_lock(&server->lock);
-	err = enqueue(server, slot);
-	pthread_mutex_unlock(&server->lock);
+	slot->pipe = nng_msg_get_pipe(slot->msg);
+	err = bus_slot_open(slot);
+	/* Nobody waits to be told how we are: not for a thread, and not while we are busy or draining. */
+	if (err == ERR_OK && bus_slot_is_ping(slot)) {
+		bus_slot_answer(slot, bus_slot_ping(slot));
+		return;
+	}
+	if (err == ERR_OK) {
+		pthread_mutex_lock(&server->lock);
+		err = enqueue(server, slot);
+		pthread_mutex_unlock(&server->lock);
+	}
 	if (err != ERR_OK) {
 		metric_add(METRIC_BUS_REFUSED, 1);
 		bus_slot_answer(slot, err);
@@ -81,12 +95,18 @@ sent(struct bus_slot *slot)
 {
 	struct bus_server *server = slot->server;
 
-	if (nng_aio_result(slot->aio) != 0)
+	int failed = nng_aio_result(slot->aio);
+
+	if (failed != 0)
 		nng_msg_free(nng_aio_get_msg(slot->aio));
 	nng_aio_set_msg(slot->aio, NULL);
+	/* It asks and does not listen: it must not hold the places of others for longer than once. */
+	if (failed == NNG_ETIMEDOUT && nng_pipe_close(slot->pipe) == 0)
+		log_warn(&server->log, "bus.peer_closed", KV_C("text", "a caller does not take its answers"));
 	if (slot->is_counted) {
 		slot->is_counted = false;
 		pthread_mutex_lock(&server->lock);
+		server->bytes -= slot->bytes;
 		if (--server->in_flight == 0)
 			pthread_cond_broadcast(&server->idle);
 		pthread_mutex_unlock(&server->lock);
@@ -107,21 +127,20 @@ slot_advance(void *arg)
 	/* Else the socket was closed: this slot is at its end. */
 }
 
+/* The next call to run, waited for; *line is what the last one ran on, and then this one. NULL: the server is closed. */
 static struct bus_slot *
-dequeue(struct bus_server *server)
+dequeue(struct bus_server *server, struct bus_line **line)
 {
-	struct bus_slot *slot;
+	struct bus_slot *slot = NULL;
 
 	pthread_mutex_lock(&server->lock);
-	while (server->first == NULL && !server->is_closed)
+	if (*line != NULL)
+		bus_queue_done(&server->queue, *line);
+	while (!server->is_closed && (slot = bus_queue_take(&server->queue, line)) == NULL)
 		pthread_cond_wait(&server->work, &server->lock);
-	slot = server->is_closed ? NULL : server->first;
-	if (slot != NULL) {
-		server->first = slot->next;
-		if (server->first == NULL)
-			server->last = &server->first;
-		server->queued--;
-	}
+	/* A line that may run again was not there when its calls came. */
+	if (server->queue.first != NULL)
+		pthread_cond_signal(&server->work);
 	pthread_mutex_unlock(&server->lock);
 	return slot;
 }
@@ -130,9 +149,10 @@ static void *
 run(void *arg)
 {
 	struct bus_server *server = arg;
+	struct bus_line *line = NULL;
 	struct bus_slot *slot;
 
-	while ((slot = dequeue(server)) != NULL)
+	while ((slot = dequeue(server, &line)) != NULL)
 		bus_slot_run(slot);
 	return NULL;
 }
@@ -148,6 +168,8 @@ set_limits(struct bus_server *server, const struct bus_limits *limits)
 		server->limits.queue = USUAL_QUEUE;
 	if (server->limits.in_flight == 0)
 		server->limits.in_flight = USUAL_IN_FLIGHT;
+	if (server->limits.bytes == 0)
+		server->limits.bytes = USUAL_BYTES;
 }
 
 static void
@@ -180,8 +202,9 @@ bus_server_new(const char *service, const struct bus_handler *handlers, size_t c
 	memcpy(server->handlers, handlers, count * sizeof(*handlers));
 	server->handler_count = count;
 	server->self = self;
-	server->last = &server->first;
+	server->began_ms = clock_mono_ms();
 	set_limits(server, limits);
+	bus_queue_init(&server->queue, &server->limits);
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->work, NULL);
 	pthread_cond_init(&server->idle, NULL);
@@ -227,6 +250,7 @@ bus_server_listen(struct bus_server *server, struct str url)
 		log_error(&server->log, "bus.listen_failed", KV_STR("url", url), KV_C("text", nng_strerror(failed)));
 	else
 		log_info(&server->log, "bus.listening", KV_STR("url", url));
+	server->has_network |= failed == 0 && !bus_url_is_local(url);
 	arena_clear(&arena);
 	return failed ? ERR_CONFIG : ERR_OK;
 }
@@ -240,11 +264,42 @@ bus_server_drain(struct bus_server *server)
 }
 
 void
+bus_server_describe(struct bus_server *server, BusPingReply *reply)
+{
+	reply->up_ms = (uint64_t)(clock_mono_ms() - server->began_ms);
+	pthread_mutex_lock(&server->lock);
+	reply->waiting = server->queue.waiting;
+	reply->under_way = server->in_flight - server->queue.waiting;
+	reply->draining = server->is_draining;
+	pthread_mutex_unlock(&server->lock);
+}
+
+void
+bus_server_note_clock(struct bus_server *server, struct str detail)
+{
+	int64_t now_ms = clock_mono_ms();
+	size_t refused;
+	bool is_time;
+
+	pthread_mutex_lock(&server->lock);
+	refused = ++server->clock_refused;
+	is_time = server->clock_noted_ms == 0 || now_ms - server->clock_noted_ms >= NOTE_EVERY_MS;
+	if (is_time) {
+		server->clock_noted_ms = now_ms;
+		server->clock_refused = 0;
+	}
+	pthread_mutex_unlock(&server->lock);
+	if (is_time)
+		log_error(&server->log, "bus.clock", KV_INT("refused", refused), KV_STR("text", detail));
+}
+
+void
 bus_server_quiesce(struct bus_server *server, int64_t deadline_ms)
 {
 	struct timespec until = clock_timespec(deadline_ms);
 
 	pthread_mutex_lock(&server->lock);
+	server->is_draining = server->is_ending = true;
 	while (server->in_flight > 0 && clock_left_ms(deadline_ms) > 0)
 		pthread_cond_clockwait(&server->idle, &server->lock, CLOCK_MONOTONIC, &until);
 	pthread_mutex_unlock(&server->lock);
@@ -271,6 +326,7 @@ bus_server_free(struct bus_server *server)
 	pthread_mutex_destroy(&server->lock);
 	pthread_cond_destroy(&server->work);
 	pthread_cond_destroy(&server->idle);
+	bus_queue_clear(&server->queue);
 	free(server->threads);
 	free(server->slots);
 	free(server->handlers);

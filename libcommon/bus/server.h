@@ -7,7 +7,9 @@
 
 #include <pthread.h>
 
+#include "libcommon/bus/queue.h"
 #include "libcommon/bus/sockets.h"
+#include "proto/bus.pb-c.h"
 
 struct bus_slot;
 
@@ -23,13 +25,19 @@ struct bus_server {
 	struct bus_slot *slots;
 	size_t slot_count;
 	pthread_t *threads;
+	int64_t began_ms;
+	bool has_network; /* listens at an address that other machines could have */
 
 	pthread_mutex_t lock;
-	pthread_cond_t work; /* something is queued, or closed */
+	pthread_cond_t work; /* something may run, or closed */
 	pthread_cond_t idle; /* in_flight is 0 */
-	struct bus_slot *first, **last;
-	size_t queued, in_flight;
-	bool is_draining, is_closed;
+	struct bus_queue queue;
+	size_t in_flight, bytes;
+	bool is_draining; /* takes nothing new */
+	bool is_ending;   /* nor the next part of what it has */
+	bool is_closed;
+	int64_t clock_noted_ms;
+	size_t clock_refused; /* since then */
 };
 
 /* As bus_serve; `limits` may be NULL, a limit 0: then a usual one. */
@@ -38,6 +46,10 @@ struct bus_server *bus_server_new(const char *service, const struct bus_handler 
 /* ERR_CONFIG: logged. */
 enum err bus_server_listen(struct bus_server *server, struct str url);
 void bus_server_drain(struct bus_server *server);
+/* How it is. */
+void bus_server_describe(struct bus_server *server, BusPingReply *reply);
+/* A call was refused because the caller's clock or this one is wrong: logged once a minute. */
+void bus_server_note_clock(struct bus_server *server, struct str detail);
 void bus_server_quiesce(struct bus_server *server, int64_t deadline_ms);
 /* Closes its sockets, waits for the handlers that run. */
 void bus_server_free(struct bus_server *server);

@@ -5,7 +5,12 @@
 #include "libcommon/core/clock.h"
 #include "libcommon/core/metrics.h"
 
-enum { SEND_TIME_MS = 5000, DETAIL_MAX = 512, ARENA_MAX = BUS_MESSAGE_MAX * BUS_UNPACK_FACTOR };
+enum {
+	SEND_TIME_MS = 5000,
+	DETAIL_MAX = 512,
+	ARENA_MAX = BUS_MESSAGE_MAX * BUS_UNPACK_FACTOR,
+	CLOCK_APART_MS = 10 * 60 * 1000, /* a deadline further away than its method's time and this is of another clock */
+};
 
 const struct bus_handler *
 bus_server_handler(const struct bus_server *server, struct str method)
@@ -22,9 +27,36 @@ bus_server_handler(const struct bus_server *server, struct str method)
 	return NULL;
 }
 
+static void
+print_time(int64_t wall_ms, char *out, size_t size)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) == NULL || strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		out[0] = '\0';
+}
+
+/*
+ * A caller that still waits says by its own clock how long: when that time is over by ours, or far away, the clocks differ. (A call that was
+ * late on its way has nobody left who would read this.)
+ */
+static enum err
+check_clock(const struct bus_method *method, const BusCallHeader *header, int64_t now_ms, struct arena *arena, struct str *ret_detail)
+{
+	char here[32], there[32];
+
+	if (now_ms < header->expires_ms && header->expires_ms - now_ms < (int64_t)method->timeout_ms + CLOCK_APART_MS)
+		return ERR_OK;
+	print_time(now_ms, here, sizeof(here));
+	print_time(header->expires_ms - header->timeout_ms, there, sizeof(there));
+	*ret_detail = arena_printf(arena, "clocks differ: it is %s here, and was %s where the call comes from", here, there);
+	return ERR_CLOCK;
+}
+
 enum err
 bus_call_check(const struct bus_method *method, const BusCallHeader *header, enum bus_role role, struct str chunk,
-    int64_t now_ms, int64_t waited_ms, struct str *ret_detail)
+    int64_t now_ms, int64_t waited_ms, struct arena *arena, struct str *ret_detail)
 {
 	if ((unsigned)role >= BUS_ROLE_COUNT || (method->roles >> role & 1) == 0) {
 		*ret_detail = STR("this role may not call the method");
@@ -42,11 +74,7 @@ bus_call_check(const struct bus_method *method, const BusCallHeader *header, enu
 		*ret_detail = STR("its time was over before it could begin");
 		return ERR_DEADLINE;
 	}
-	if (method->needs_key && now_ms >= header->expires_ms) {
-		*ret_detail = STR("its deadline has passed by this clock");
-		return ERR_DEADLINE;
-	}
-	return ERR_OK;
+	return method->needs_key ? check_clock(method, header, now_ms, arena, ret_detail) : ERR_OK;
 }
 
 /*
@@ -92,33 +120,72 @@ fill_rpc(struct bus_slot *slot, const struct bus_handler *handler, const BusCall
 	protobuf_c_message_init(handler->method->reply, rpc->reply);
 }
 
-/* Unpack and check what came. */
+enum err
+bus_slot_open(struct bus_slot *slot)
+{
+	if (bus_frame_read(str_from(nng_msg_body(slot->msg), nng_msg_len(slot->msg)), &slot->frame) == ERR_OK)
+		slot->header = (const BusCallHeader *)bus_unpack(&bus_call_header__descriptor, slot->frame.header, &slot->arena,
+		    BUS_HEADER_MAX * BUS_UNPACK_FACTOR);
+	if (slot->header != NULL)
+		return ERR_OK;
+	slot->rpc.detail = STR("malformed call");
+	return ERR_SYNTAX;
+}
+
+static enum err
+check(struct bus_slot *slot, const struct bus_method *method)
+{
+	struct str detail;
+	enum err err = bus_call_check(method, slot->header, peer_role(slot->header), slot->frame.chunk, clock_wall_ms(),
+	    (clock_mono_us() - slot->received_us) / 1000, &slot->arena, &detail);
+
+	if (err == ERR_CLOCK)
+		bus_server_note_clock(slot->server, detail);
+	return err == ERR_OK ? ERR_OK : refuse(&slot->rpc, err, detail);
+}
+
+/* Check what came, and unpack the rest of it. */
 static enum err
 admit(struct bus_slot *slot, const struct bus_handler **ret_handler, ProtobufCMessage **ret_request)
 {
-	struct rpc *rpc = &slot->rpc;
-	struct bus_frame frame;
-	BusCallHeader *header;
-	const struct bus_handler *handler;
-	struct str detail;
-	enum err err;
+	const BusCallHeader *header = slot->header;
+	const struct bus_handler *handler = bus_server_handler(slot->server, str_from(header->method.data, header->method.len));
 
-	if (bus_frame_read(str_from(nng_msg_body(slot->msg), nng_msg_len(slot->msg)), &frame) != ERR_OK ||
-	    (header = (BusCallHeader *)bus_unpack(&bus_call_header__descriptor, frame.header, &slot->arena,
-	         BUS_HEADER_MAX * BUS_UNPACK_FACTOR)) == NULL)
-		return refuse(rpc, ERR_SYNTAX, STR("malformed call"));
-	handler = bus_server_handler(slot->server, str_from(header->method.data, header->method.len));
 	if (handler == NULL)
-		return refuse(rpc, ERR_NOT_SUPPORTED, STR("no such method here"));
-	err = bus_call_check(handler->method, header, peer_role(header), frame.chunk, clock_wall_ms(),
-	    (clock_mono_us() - slot->received_us) / 1000, &detail);
-	if (err != ERR_OK)
-		return refuse(rpc, err, detail);
-	*ret_request = bus_unpack(handler->method->request, frame.message, &slot->arena, ARENA_MAX);
+		return refuse(&slot->rpc, ERR_NOT_SUPPORTED, STR("no such method here"));
+	TRY(check(slot, handler->method));
+	*ret_request = bus_unpack(handler->method->request, slot->frame.message, &slot->arena, ARENA_MAX);
 	if (*ret_request == NULL)
-		return refuse(rpc, ERR_SYNTAX, STR("malformed request"));
-	fill_rpc(slot, handler, header, frame.chunk);
+		return refuse(&slot->rpc, ERR_SYNTAX, STR("malformed request"));
+	fill_rpc(slot, handler, header, slot->frame.chunk);
 	*ret_handler = handler;
+	return ERR_OK;
+}
+
+/* ---- the call that every server answers by itself */
+
+static const struct bus_method ping_method = { .service = "bus", .name = BUS_PING_NAME, .reply = &bus_ping_reply__descriptor,
+	.timeout_ms = BUS_PING_MS, .roles = 1u << BUS_ROLE_ADMIN };
+
+bool
+bus_slot_is_ping(const struct bus_slot *slot)
+{
+	struct str method = str_from(slot->header->method.data, slot->header->method.len);
+
+	return str_equal(str_sub(method, str_index(method, '.') + 1, SIZE_MAX), STR(BUS_PING_NAME));
+}
+
+enum err
+bus_slot_ping(struct bus_slot *slot)
+{
+	BusPingReply *reply = ARENA_NEW(&slot->arena, BusPingReply);
+
+	TRY(check(slot, &ping_method));
+	bus_ping_reply__init(reply);
+	reply->version = (ProtobufCBinaryData){ strlen(SORA_VERSION), (uint8_t *)SORA_VERSION };
+	reply->clock_ms = clock_wall_ms();
+	bus_server_describe(slot->server, reply);
+	slot->rpc.reply = &reply->base;
 	return ERR_OK;
 }
 

@@ -17,15 +17,26 @@ struct bus_slot {
 	enum bus_slot_state state;
 	bool is_counted;   /* in server->in_flight */
 	nng_msg *msg;      /* the request, while something refers to it */
+	nng_pipe pipe;     /* that it came by */
+	size_t bytes;      /* its size, in server->bytes */
+	struct bus_frame frame;
+	const BusCallHeader *header;
 	struct arena arena;
 	int64_t received_us;
 	bool *deferred;    /* on the stack of the thread that runs the handler */
 };
 
-/* Run the call that was received: on a thread of the pool. */
+/* Read the header of what was received. ERR_SYNTAX: it is no call. */
+enum err bus_slot_open(struct bus_slot *slot);
+/* Run the call that was opened: on a thread of the pool. */
 void bus_slot_run(struct bus_slot *slot);
 /* Answer: `err`, and with ERR_OK the reply. The slot is then the server's again, which may use it at once. */
 void bus_slot_answer(struct bus_slot *slot, enum err err);
+
+/* Is it the call that every server answers by itself? */
+bool bus_slot_is_ping(const struct bus_slot *slot);
+/* The answer to it, in slot->rpc.reply. */
+enum err bus_slot_ping(struct bus_slot *slot);
 
 /* The handler's table row for "metadata.Store"; NULL: there is none. */
 const struct bus_handler *bus_server_handler(const struct bus_server *server, struct str method);
@@ -36,9 +47,10 @@ const struct bus_handler *bus_server_handler(const struct bus_server *server, st
  * ERR_DENIED    the peer's role may not call the method
  * ERR_INVALID   its key is missing or not a UUID, or there is a chunk where none belongs
  * ERR_DEADLINE  it is too late
- * *ret_detail says it in words.
+ * ERR_CLOCK     its absolute deadline has passed, or is so far away, that the caller's clock and this one cannot both be right
+ * *ret_detail says it in words, in `arena` when they are not always the same.
  */
 enum err bus_call_check(const struct bus_method *method, const BusCallHeader *header, enum bus_role role, struct str chunk,
-    int64_t now_ms, int64_t waited_ms, struct str *ret_detail);
+    int64_t now_ms, int64_t waited_ms, struct arena *arena, struct str *ret_detail);
 
 #endif

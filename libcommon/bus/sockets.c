@@ -76,8 +76,8 @@ parse_tcp(struct str url, struct arena *arena, struct tcp_url *ret)
 	return true;
 }
 
-static bool
-is_local_url(struct str url)
+bool
+bus_url_is_local(struct str url)
 {
 	return (str_starts_with(url, STR("inproc://")) && url.len > strlen("inproc://")) ||
 	    (str_starts_with(url, STR("ipc:///")) && url.len > strlen("ipc:///"));
@@ -133,7 +133,7 @@ bus_resolve(struct str url, struct arena *arena, struct str **ret_urls, size_t *
 	struct tcp_url tcp;
 	struct addrinfo *found;
 
-	if (is_local_url(url)) {
+	if (bus_url_is_local(url)) {
 		urls = ARENA_ARRAY(arena, struct str, 1);
 		urls[0] = arena_copy(arena, url);
 		*ret_urls = urls;
@@ -186,7 +186,7 @@ bus_listen_check(struct str url)
 	struct addrinfo *found;
 	enum err err = ERR_OK;
 
-	if (is_local_url(url))
+	if (bus_url_is_local(url))
 		return ERR_OK;
 	if (!parse_tcp(url, &arena, &tcp)) {
 		err = ERR_CONFIG;

@@ -35,6 +35,8 @@ nng_msg *bus_message_new(const ProtobufCMessage *header, const struct bus_body *
  * ERR_UNAVAILABLE  the name cannot be resolved now
  */
 enum err bus_resolve(struct str url, struct arena *arena, struct str **ret_urls, size_t *ret_count);
+/* inproc or ipc: nobody on another machine can be there. */
+bool bus_url_is_local(struct str url);
 /* Could what is behind this URL have other addresses later? */
 bool bus_url_is_name(struct str url);
 

@@ -114,8 +114,20 @@ Test(bus_faults, a_draining_peer_sends_callers_to_the_next_and_ends_what_it_has)
 		cr_assert_str_eq(reply->version, "one");
 	}
 	cr_assert_eq(peers[0].runs, 1);
+	pair_stop(peers, &caller);
+}
+
+Test(bus_faults, a_draining_peer_takes_the_next_part_of_what_it_has_until_its_end)
+{
+	struct peer peers[2] = { 0 };
+	struct caller caller;
+
+	pair_start(peers, &caller, TCP);
+	bus_drain(peers[0].bus);
 	caller.call.is_pinned = true;
 	caller.call.replica = str_hash(peers[0].url);
+	cr_assert_str_eq(ping(&caller), "one");
+	bus_quiesce(peers[0].bus, clock_mono_ms() + 5000);
 	cr_assert_str_eq(ping(&caller), "GOING_AWAY");
 	pair_stop(peers, &caller);
 }

@@ -115,7 +115,9 @@ Test(bus_methods, each_runs_when_called_rightly_and_is_refused_otherwise)
 		expect(&bench, method, &bad, ERR_DEADLINE, "no time left");
 		bad = good;
 		bad.expires_ms = clock_wall_ms() - 1;
-		expect(&bench, method, &bad, method->needs_key ? ERR_DEADLINE : ERR_OK, "a passed absolute deadline");
+		expect(&bench, method, &bad, method->needs_key ? ERR_CLOCK : ERR_OK, "a passed absolute deadline");
+		bad.expires_ms = clock_wall_ms() + 60 * 60 * 1000;
+		expect(&bench, method, &bad, method->needs_key ? ERR_CLOCK : ERR_OK, "a deadline an hour ahead");
 
 		bad = good;
 		bad.key.len = 0;
