@@ -41,7 +41,10 @@
 	X(BLOB_CACHE_DROPPED, "sora_blob_cache_dropped_total", COUNTER, "Pieces of the cache that were damaged, and went") \
 	X(BLOB_CACHE_BYTES, "sora_blob_cache_bytes",           GAUGE,   "Bytes of the cache's files")                  \
 	X(SWEPT,            "sora_worker_swept_total",         COUNTER, "Objects removed that nothing refers to")      \
-	X(PURGED,           "sora_worker_purged_total",        COUNTER, "Expunged messages removed for good")
+	X(PURGED,           "sora_worker_purged_total",        COUNTER, "Expunged messages removed for good")          \
+	X(OBJECTS_REMOVED,  "sora_worker_objects_removed_total", COUNTER, "Objects removed whose bodies were all past blob.keep") \
+	X(OBJECTS_COMPACTED, "sora_worker_objects_compacted_total", COUNTER, "Objects whose wanted bodies were written anew") \
+	X(BODIES_REMOVED,   "sora_worker_bodies_removed_total", COUNTER, "Bodies past blob.keep in objects removed")
 
 enum metric {
 #define X(id, name, kind, help) METRIC_##id,

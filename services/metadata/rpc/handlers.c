@@ -33,5 +33,6 @@ const struct metadata_handlers metadata_handlers = {
 	.referenced = rpc_referenced,
 	.due_deletions = rpc_due_deletions,
 	.deletions_done = rpc_deletions_done,
+	.relocate = rpc_relocate,
 	.ping = rpc_ping,
 };

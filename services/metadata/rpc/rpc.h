@@ -37,6 +37,7 @@ enum err rpc_purge(struct rpc *rpc, const MetadataPurgeRequest *req, MetadataPur
 enum err rpc_referenced(struct rpc *rpc, const MetadataReferencedRequest *req, MetadataReferencedReply *reply);
 enum err rpc_due_deletions(struct rpc *rpc, const MetadataDueDeletionsRequest *req, MetadataDueDeletionsReply *reply);
 enum err rpc_deletions_done(struct rpc *rpc, const MetadataDeletionsDoneRequest *req, MetadataEmpty *reply);
+enum err rpc_relocate(struct rpc *rpc, const MetadataRelocateRequest *req, MetadataEmpty *reply);
 enum err rpc_ping(struct rpc *rpc, const MetadataEmpty *req, MetadataPingReply *reply);
 
 /* account.c: the account as it is now, by number. */

@@ -32,6 +32,7 @@ due(void)
 	MetadataDueDeletionsReply *reply;
 
 	cr_assert_eq(metadata_due_deletions(as(0, BUS_ROLE_WORKER), &req, &reply), ERR_OK);
+	cr_assert_not(reply->more);
 	return reply;
 }
 
@@ -64,24 +65,25 @@ Test(metadata_worker, an_expunged_message_goes_with_its_last_copy)
 	cr_assert_eq(sql_int("SELECT count(*) FROM messages"), 1);
 	purge_all();
 	cr_assert_eq(sql_int("SELECT count(*) FROM messages"), 1, "Archive has it");
-	cr_assert_eq(due()->n_blob, 0);
+	cr_assert_eq(due()->n_object, 0);
 	expunge_all(account, "Archive");
 	purge_all();
 	cr_assert_eq(sql_int("SELECT count(*) FROM messages"), 0);
 	reply = due();
-	cr_assert_eq(reply->n_blob, 1);
-	done.n_blob = 1;
-	done.blob = reply->blob;
+	cr_assert_eq(reply->n_object, 1);
+	cr_assert(reply->object[0]->n_dead == 1 && reply->object[0]->n_live == 0);
+	done.n_gone = 1;
+	done.gone = &reply->object[0]->name;
 	cr_assert_eq(metadata_deletions_done(as(1, BUS_ROLE_WORKER), &done, NULL), ERR_OK);
-	cr_assert_eq(due()->n_blob, 0);
+	cr_assert_eq(due()->n_object, 0);
 }
 
 /* As after an undelete: the second look takes it out of the queue. */
 Test(metadata_worker, a_body_that_is_wanted_again_leaves_the_queue)
 {
 	cr_assert_eq(deliver(0, make_account("a", 0), NULL, 10), ERR_OK);
-	sql("INSERT INTO deletions SELECT blob, 0 FROM messages");
-	cr_assert_eq(due()->n_blob, 0);
+	sql("INSERT INTO deletions SELECT blob, 0, 0 FROM messages");
+	cr_assert_eq(due()->n_object, 0);
 	cr_assert_eq(sql_int("SELECT count(*) FROM deletions"), 0);
 }
 
@@ -98,7 +100,7 @@ Test(metadata_worker, a_blob_that_another_account_has_stays)
 	cr_assert_eq(sql_int("SELECT count(*) FROM deletions"), 0);
 	expunge_all(accounts[1], "INBOX");
 	purge_all();
-	cr_assert_eq(due()->n_blob, 1);
+	cr_assert_eq(due()->n_object, 1);
 }
 
 Test(metadata_worker, deleted_mailboxes_and_accounts_leave_nothing_behind, .timeout = 60)
@@ -126,7 +128,7 @@ Test(metadata_worker, deleted_mailboxes_and_accounts_leave_nothing_behind, .time
 	cr_assert_eq(sql_int("SELECT count(*) FROM accounts"), 1);
 	cr_assert_eq(sql_int("SELECT count(DISTINCT account) FROM (SELECT account FROM mailboxes UNION SELECT account FROM mailbox_state UNION"
 			     " SELECT account FROM usage UNION SELECT account FROM addresses UNION SELECT account FROM changes) x"), 1);
-	cr_assert_eq(due()->n_blob, 25);
+	cr_assert_eq(due()->n_object, 25);
 	check_counts();
 }
 

@@ -9,6 +9,9 @@
 #include "proto/metadata.server.h"
 #include "services/worker/worker.h"
 
+/* An object's wanted body has its number, the one that is due DEAD more, what Compact writes ANEW more. */
+enum { DEAD = 50, ANEW = 100 };
+
 enum { OBJECTS = 25, PAGE = 10, HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
 
 /* What the two services have and say; objects are named by one byte. */
@@ -18,10 +21,12 @@ struct world {
 	struct worker worker;
 	int64_t put_ms[OBJECTS];
 	bool is_wanted[OBJECTS], is_gone[OBJECTS], is_due[OBJECTS], is_refused[OBJECTS];
-	enum err list_err, referenced_err, delete_err, due_err;
+	bool is_held[OBJECTS], is_part[OBJECTS], is_settled[OBJECTS], is_not_worth_it[OBJECTS], is_moved[OBJECTS], is_answer_short;
+	enum err list_err, referenced_err, delete_err, due_err, relocate_err;
 	int64_t blob_ahead_ms, database_ahead_ms, store_ahead_ms;
 	int64_t fence_ms;      /* the last one that was asked with */
-	unsigned purges, purges_left, asked;
+	int64_t hold_ms;
+	unsigned purges, purges_left, asked, deletes;
 };
 
 static enum err
@@ -48,9 +53,10 @@ static enum err
 delete(struct rpc *rpc, const BlobDeleteRequest *req, BlobEmpty *reply)
 {
 	struct world *w = rpc->service;
-	uint8_t number = req->object.len ? req->object.data[0] : req->blob.data[0];
+	uint8_t number = req->object.data[0];
 
 	(void)reply;
+	w->deletes++;
 	if (w->delete_err != ERR_OK || w->is_refused[number])
 		return w->delete_err ? w->delete_err : ERR_INVALID;
 	w->is_gone[number] = true;
@@ -105,18 +111,42 @@ purge(struct rpc *rpc, const MetadataPurgeRequest *req, MetadataPurgeReply *repl
 	return ERR_OK;
 }
 
+static ProtobufCBinaryData
+name_of(struct arena *arena, int number)
+{
+	ProtobufCBinaryData name = { 1, arena_alloc(arena, 1) };
+
+	name.data[0] = (uint8_t)number;
+	return name;
+}
+
+/* A page at a time, as the real one, and each once until the next run. */
 static enum err
 due_deletions(struct rpc *rpc, const MetadataDueDeletionsRequest *req, MetadataDueDeletionsReply *reply)
 {
 	struct world *w = rpc->service;
 
-	(void)req;
-	reply->blob = ARENA_ARRAY(rpc->arena, ProtobufCBinaryData, OBJECTS);
+	w->hold_ms = req->hold_ms;
+	reply->object = ARENA_ARRAY(rpc->arena, MetadataDueDeletionsReply__Object *, PAGE);
 	for (int i = 0; i < OBJECTS; i++) {
-		if (!w->is_due[i])
+		MetadataDueDeletionsReply__Object *object = ARENA_NEW(rpc->arena, MetadataDueDeletionsReply__Object);
+
+		if (!w->is_due[i] || w->is_held[i])
 			continue;
-		reply->blob[reply->n_blob] = (ProtobufCBinaryData){ 1, arena_alloc(rpc->arena, 1) };
-		reply->blob[reply->n_blob++].data[0] = (uint8_t)i;
+		if (reply->n_object == PAGE) {
+			reply->more = true;
+			break;
+		}
+		w->is_held[i] = true;
+		metadata_due_deletions_reply__object__init(object);
+		object->name = name_of(rpc->arena, i);
+		object->live = ARENA_ARRAY(rpc->arena, ProtobufCBinaryData, 1);
+		object->live[0] = object->name;
+		object->n_live = w->is_part[i];
+		object->dead = ARENA_ARRAY(rpc->arena, ProtobufCBinaryData, 1);
+		object->dead[0] = name_of(rpc->arena, i + DEAD);
+		object->n_dead = 1;
+		reply->object[reply->n_object++] = object;
 	}
 	return w->due_err;
 }
@@ -127,14 +157,47 @@ deletions_done(struct rpc *rpc, const MetadataDeletionsDoneRequest *req, Metadat
 	struct world *w = rpc->service;
 
 	(void)reply;
-	for (size_t i = 0; i < req->n_blob; i++)
-		w->is_due[req->blob[i].data[0]] = false;
+	for (size_t i = 0; i < req->n_gone; i++)
+		w->is_due[req->gone[i].data[0]] = false;
+	for (size_t i = 0; i < req->n_settled; i++)
+		w->is_settled[req->settled[i].data[0]] = true;
 	return ERR_OK;
 }
 
-static const struct blob_handlers blob_handlers = { .list = list, .delete = delete, .ping = blob_ping_answer };
+static enum err
+compact(struct rpc *rpc, const BlobCompactRequest *req, BlobCompactReply *reply)
+{
+	struct world *w = rpc->service;
+	int number = req->live[0].data[0];
+
+	cr_expect_eq(req->dead[0].data[0], number + DEAD, "what is dead is told apart from what is wanted");
+	if (w->is_refused[number])
+		return ERR_CORRUPT;
+	if (w->is_not_worth_it[number])
+		return ERR_OK;
+	reply->done = true;
+	reply->put_ms = 1000 + number;
+	reply->blob = ARENA_ARRAY(rpc->arena, ProtobufCBinaryData, 1);
+	reply->blob[0] = name_of(rpc->arena, number + ANEW);
+	reply->n_blob = !w->is_answer_short;
+	return ERR_OK;
+}
+
+static enum err
+relocate(struct rpc *rpc, const MetadataRelocateRequest *req, MetadataEmpty *reply)
+{
+	struct world *w = rpc->service;
+	int number = req->from[0].data[0];
+
+	(void)reply;
+	cr_expect(req->n_from == 1 && req->n_to == 1 && req->to[0].data[0] == number + ANEW && req->put_ms == 1000 + number);
+	w->is_moved[number] = w->relocate_err == ERR_OK;
+	return w->relocate_err;
+}
+
+static const struct blob_handlers blob_handlers = { .list = list, .delete = delete, .compact = compact, .ping = blob_ping_answer };
 static const struct metadata_handlers metadata_handlers = { .referenced = referenced, .purge = purge, .due_deletions = due_deletions,
-	.deletions_done = deletions_done, .ping = metadata_ping_answer };
+	.deletions_done = deletions_done, .relocate = relocate, .ping = metadata_ping_answer };
 
 static void
 world_begin(struct world *w)
@@ -277,6 +340,7 @@ Test(purge, says_done_only_of_what_is_gone)
 	cr_assert(w.is_due[4] && !w.is_due[9], "one that is refused does not hold up the rest");
 	w.is_due[9] = true;
 	w.delete_err = ERR_CORRUPT;
+	memset(w.is_held, 0, sizeof(w.is_held));
 	cr_assert_neq(run(&w, purge_run), ERR_OK);
 	cr_assert(w.is_due[4] && w.is_due[9]);
 	w.delete_err = ERR_OK;
@@ -284,5 +348,61 @@ Test(purge, says_done_only_of_what_is_gone)
 	w.is_gone[9] = false;
 	cr_assert_neq(run(&w, purge_run), ERR_OK);
 	cr_assert_not(w.is_gone[9], "an error answers nothing");
+	world_end(&w);
+}
+
+Test(purge, an_object_that_is_partly_wanted_is_written_anew_or_left_and_never_deleted)
+{
+	struct world w;
+
+	world_begin(&w);
+	for (int i = 0; i < OBJECTS; i++) {
+		w.is_due[i] = true;
+		w.is_part[i] = i % 5 != 0;
+		w.is_not_worth_it[i] = i % 5 == 1;
+		w.is_refused[i] = i == 7;
+	}
+	cr_assert_eq(run(&w, purge_run), ERR_CORRUPT, "what the one that is damaged said");
+	for (int i = 0; i < OBJECTS; i++) {
+		cr_assert_eq(w.is_gone[i], i % 5 == 0, "object %d", i);
+		cr_assert_eq(w.is_settled[i], i % 5 == 1, "object %d", i);
+		cr_assert_eq(w.is_moved[i], i % 5 > 1 && i != 7, "object %d", i);
+	}
+	cr_assert_eq(w.hold_ms, w.config->worker_purge_every, "what failed comes with the next run");
+	world_end(&w);
+}
+
+/* What was written is then the sweep's, and the object comes again: nothing is deleted, nothing is called settled. */
+Test(purge, a_compaction_that_metadata_was_not_told_of_changes_nothing)
+{
+	static const enum err errors[] = { ERR_UNAVAILABLE, ERR_UNKNOWN_OUTCOME, ERR_STALE, ERR_INVALID };
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]) + 1; i++) {
+		struct world w;
+
+		world_begin(&w);
+		w.is_due[3] = w.is_part[3] = true;
+		w.is_answer_short = i == sizeof(errors) / sizeof(errors[0]);
+		w.relocate_err = w.is_answer_short ? ERR_OK : errors[i];
+		cr_assert_neq(run(&w, purge_run), ERR_OK, "case %zu", i);
+		cr_assert(w.is_due[3] && !w.is_settled[3] && !w.is_moved[3] && gone(&w) == 0, "case %zu", i);
+		world_end(&w);
+	}
+}
+
+Test(purge, gives_up_when_a_service_is_away_and_not_when_one_object_fails)
+{
+	struct world w;
+
+	world_begin(&w);
+	for (int i = 0; i < OBJECTS; i++)
+		w.is_due[i] = true;
+	w.delete_err = ERR_IN_USE;
+	cr_assert_eq(run(&w, purge_run), ERR_IN_USE);
+	cr_assert_eq(w.deletes, 3);
+	w.worker.is_stopping = true;
+	w.delete_err = ERR_OK;
+	cr_assert_eq(run(&w, purge_run), ERR_GOING_AWAY);
+	cr_assert_eq(gone(&w), 0);
 	world_end(&w);
 }
