@@ -25,6 +25,7 @@ struct blob {
 	const struct store_ops *ops;
 	void *store;
 	struct log log;
+	struct seal_keys seal_keys;
 	struct index_cache indexes;
 	struct cache *cache;      /* on disk; NULL: there is none. What was just stored is given to cache_keep */
 

@@ -104,7 +104,7 @@ use_index(struct reading *r, const struct piece *piece, const char *stored)
 
 	free(r->index);
 	r->index = NULL;
-	return frame_index_read(r->ref, str_from(stored + piece->len - tail, tail), &r->index);
+	return frame_index_read(&r->blob->seal_keys, r->ref, str_from(stored + piece->len - tail, tail), &r->index);
 }
 
 static enum err

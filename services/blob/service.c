@@ -31,6 +31,7 @@ enum err
 blob_new(const struct config *config, struct buffer *problems, struct blob **ret_blob)
 {
 	const struct store_ops *ops = store_find(config->blob_store);
+	struct seal_keys keys;
 	struct blob *blob;
 	void *store;
 
@@ -39,11 +40,13 @@ blob_new(const struct config *config, struct buffer *problems, struct blob **ret
 		return ERR_CONFIG;
 	}
 	TRY(cache_settings_check(config, problems));
+	TRY(seal_keys_read(config->blob_seal_keys.items, config->blob_seal_keys.count, &keys, problems));
 	TRY(ops->open(config, problems, &store));
 	blob = MEM_NEW(struct blob);
 	blob->ops = ops;
 	blob->store = store;
 	blob->log.service = "blob";
+	blob->seal_keys = keys;
 	blob->parked_end = &blob->parked;
 	blob->idle_ms = BLOB_UPLOAD_IDLE_MS;
 	index_cache_init(&blob->indexes);

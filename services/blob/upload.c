@@ -70,7 +70,7 @@ upload_new(struct blob *blob, struct upload **ret_upload)
 		return err;
 	}
 	sink = (struct frame_sink){ to_store, up };
-	frame_writer_init(&up->writer, &object, &sink);
+	frame_writer_init(&up->writer, &object, 0, seal_keys_first(&blob->seal_keys), &sink);
 	*ret_upload = up;
 	return ERR_OK;
 }

@@ -1,4 +1,4 @@
-/* What was encoded comes back; a changed or foreign byte never comes back as something else. */
+/* What was encoded comes back, sealed or not; a changed or foreign byte never comes back as something else. */
 #include "tests/services/blob/frame/roundtrip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(&place, data, 4);
 	make_body(str_from(data + 8, size - 8), data[5] < 250 ? data[5] % 4u : 140000, &body);
-	ref = encode_body(buffer_str(&body), 1 + data[6] * 1000u, &stored);
+	ref = encode_body(data[7] % 3 ? &some_keys()->keys[data[7] % 3 - 1] : NULL, buffer_str(&body), 1 + data[6] * 1000u, &stored);
 	must(decode_body(&ref, buffer_str(&stored), &back) == ERR_OK);
 	must(str_equal(buffer_str(&back), buffer_str(&body)));
 	check_changed(&ref, &stored, place, data[4]);

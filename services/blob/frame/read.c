@@ -12,7 +12,7 @@ frame_header_check(const struct blob_ref *ref, struct str header)
 {
 	uint8_t expected[FRAME_HEADER_BYTES];
 
-	layout_header(&ref->object, ref->key_id, expected);
+	layout_header(&ref->object, (uint32_t)ref->offset, ref->key_id, expected);
 	return str_equal(header, str_from(expected, sizeof(expected))) ? ERR_OK : ERR_CORRUPT;
 }
 
@@ -24,20 +24,16 @@ frame_plain_bytes(const struct frame_index *index, size_t number)
 	return left < FRAME_BYTES ? (size_t)left : FRAME_BYTES;
 }
 
-/* The trailer must be what a writer makes of this reference and its own two unknowns: the hash, and the check over all. */
+/* The trailer must be what a writer makes of this place, these lengths, and its own one unknown: the body's hash. */
 static bool
-trailer_is_good(const struct blob_ref *ref, struct str tail, uint8_t ret_hash[SHA256_BYTES])
+trailer_is_good(struct frame_index *index, struct str tail)
 {
-	struct str rows = str_sub(tail, 0, tail.len - FRAME_TRAILER_BYTES);
-	const uint8_t *bytes = (const uint8_t *)tail.ptr + rows.len;
-	struct layout_trailer trailer = { .size = ref->size, .index_at = ref->stored - tail.len };
+	struct str rows = str_sub(tail, 0, tail.len - FRAME_TRAILER_BYTES), trailer = str_sub(tail, rows.len, SIZE_MAX);
 	uint8_t expected[FRAME_TRAILER_BYTES];
 
-	memcpy(trailer.hash, bytes + 32, SHA256_BYTES);
-	layout_trailer_write(&trailer, expected);
-	layout_tail_check(&ref->object, ref->key_id, rows, expected, expected + LAYOUT_TAIL_CHECK_AT);
-	memcpy(ret_hash, trailer.hash, SHA256_BYTES);
-	return memcmp(bytes, expected, sizeof(expected)) == 0;
+	memcpy(index->hash, trailer.ptr + LAYOUT_HASH_AT, SHA256_BYTES);
+	layout_trailer(&index->place, index->ref.size, index->ref.stored - tail.len, index->hash, rows, expected);
+	return crypto_equal(trailer, str_from(expected, sizeof(expected)));
 }
 
 static bool
@@ -62,19 +58,21 @@ rows_read(struct frame_index *index, const uint8_t *at)
 }
 
 enum err
-frame_index_read(const struct blob_ref *ref, struct str tail, struct frame_index **ret)
+frame_index_read(const struct seal_keys *keys, const struct blob_ref *ref, struct str tail, struct frame_index **ret)
 {
+	const struct seal_key *key = seal_keys_find(keys, ref->key_id);
 	size_t count = (size_t)frame_count(ref->size);
 	struct frame_index *index;
 
-	if (ref->key_id != 0)
+	if (ref->key_id != 0 && key == NULL)
 		return ERR_CONFIG;
 	if (tail.len != frame_tail_bytes(ref))
 		return ERR_CORRUPT;
 	index = mem_calloc(1, sizeof(*index) + count * sizeof(index->rows[0]));
 	index->ref = *ref;
 	index->count = count;
-	if (!trailer_is_good(ref, tail, index->hash) || !rows_read(index, (const uint8_t *)tail.ptr)) {
+	layout_place(&ref->object, (uint32_t)ref->offset, key, &index->place);
+	if (!trailer_is_good(index, tail) || !rows_read(index, (const uint8_t *)tail.ptr)) {
 		free(index);
 		return ERR_CORRUPT;
 	}
@@ -82,23 +80,32 @@ frame_index_read(const struct blob_ref *ref, struct str tail, struct frame_index
 	return ERR_OK;
 }
 
-enum err
-frame_read(const struct frame_index *index, size_t number, struct str stored, char *ret)
+static enum err
+decode(const struct frame_index *index, size_t number, struct str stored, char *room, char *ret)
 {
 	const struct frame_row *row = &index->rows[number];
 	size_t plain = frame_plain_bytes(index, number);
-	uint8_t word[4], check[FRAME_CHECK_BYTES];
+	uint8_t word[4];
+	struct layout_frame frame = { &index->place, number, word };
+	struct str bytes;
 
-	if (stored.len != row->stored)
-		return ERR_CORRUPT;
 	put_u32(word, row->stored | (row->is_zstd ? LAYOUT_ZSTD : 0));
-	layout_frame_check(&index->ref.object, number, word, stored, check);
-	if (memcmp(check, row->check, sizeof(check)) != 0)
+	if (stored.len != row->stored || !layout_frame_open(&frame, stored, row->check, room, &bytes))
 		return ERR_CORRUPT;
 	if (row->is_zstd)
-		return frame_decompress(stored, ret, plain) ? ERR_OK : ERR_CORRUPT;
-	memcpy(ret, stored.ptr, plain);
+		return frame_decompress(bytes, ret, plain) ? ERR_OK : ERR_CORRUPT;
+	memcpy(ret, bytes.ptr, plain);
 	return ERR_OK;
+}
+
+enum err
+frame_read(const struct frame_index *index, size_t number, struct str stored, char *ret)
+{
+	char *room = index->place.seal.is_on ? mem_alloc(FRAME_BYTES) : NULL;
+	enum err err = decode(index, number, stored, room, ret);
+
+	free(room);
+	return err;
 }
 
 enum err
@@ -106,6 +113,9 @@ frame_body_check(const struct frame_index *index, struct str body)
 {
 	uint8_t hash[SHA256_BYTES];
 
+	if (body.len != index->ref.size)
+		return ERR_CORRUPT;
 	sha256(body, hash);
-	return body.len == index->ref.size && memcmp(hash, index->hash, sizeof(hash)) == 0 ? ERR_OK : ERR_CORRUPT;
+	layout_body_hash(&index->place, hash);
+	return crypto_equal(str_from(hash, sizeof(hash)), str_from(index->hash, sizeof(index->hash))) ? ERR_OK : ERR_CORRUPT;
 }

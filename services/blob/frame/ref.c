@@ -34,7 +34,7 @@ is_possible(const struct blob_ref *ref)
 {
 	uint64_t least = FRAME_HEADER_BYTES + FRAME_TRAILER_BYTES + frame_count(ref->size) * FRAME_ROW_BYTES;
 
-	return ref->size <= BODY_MAX && ref->offset <= BODY_MAX && ref->stored >= least + frame_count(ref->size) &&
+	return ref->size <= BODY_MAX && ref->offset <= UINT32_MAX && ref->stored >= least + frame_count(ref->size) &&
 	    ref->stored <= least + ref->size && ref->put_ms >= 0;
 }
 

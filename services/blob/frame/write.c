@@ -8,9 +8,11 @@
 #include "services/blob/frame/zstd.h"
 
 void
-frame_writer_init(struct frame_writer *w, const struct uuid *object, const struct frame_sink *sink)
+frame_writer_init(struct frame_writer *w, const struct uuid *object, uint32_t offset, const struct seal_key *key,
+    const struct frame_sink *sink)
 {
-	*w = (struct frame_writer){ .object = *object, .sink = *sink };
+	*w = (struct frame_writer){ .sink = *sink };
+	layout_place(object, offset, key, &w->place);
 	sha256_init(&w->hash);
 }
 
@@ -33,28 +35,24 @@ write_out(struct frame_writer *w, struct str bytes)
 static enum err
 write_header(struct frame_writer *w)
 {
-	uint8_t header[FRAME_HEADER_BYTES];
-
-	if (w->stored > 0)
-		return ERR_OK;
-	layout_header(&w->object, 0, header);
-	return write_out(w, str_from(header, sizeof(header)));
+	return w->stored > 0 ? ERR_OK : write_out(w, str_from(w->place.header, sizeof(w->place.header)));
 }
 
 static enum err
 write_frame(struct frame_writer *w, struct str plain)
 {
-	char *packed = mem_alloc(FRAME_BYTES);
-	size_t packed_len = frame_compress(plain, packed);
-	struct str stored = packed_len ? str_from(packed, packed_len) : plain;
+	char *room = mem_alloc(FRAME_BYTES);
+	size_t packed_len = frame_compress(plain, room);
+	struct str stored = packed_len ? str_from(room, packed_len) : plain;
 	uint8_t row[FRAME_ROW_BYTES];
+	struct layout_frame frame = { &w->place, buffer_len(&w->index) / FRAME_ROW_BYTES, row };
 	enum err err;
 
 	put_u32(row, (uint32_t)stored.len | (packed_len ? LAYOUT_ZSTD : 0));
-	layout_frame_check(&w->object, buffer_len(&w->index) / FRAME_ROW_BYTES, row, stored, row + 4);
+	stored = layout_frame_close(&frame, stored, room, row + 4);
 	buffer_add(&w->index, str_from(row, sizeof(row)));
 	err = write_out(w, stored);
-	free(packed);
+	free(room);
 	return err;
 }
 
@@ -87,18 +85,17 @@ frame_writer_add(struct frame_writer *w, struct str bytes)
 enum err
 frame_writer_finish(struct frame_writer *w, struct blob_ref *ret)
 {
-	struct layout_trailer trailer = { .size = w->size };
-	uint8_t bytes[FRAME_TRAILER_BYTES];
+	uint8_t hash[SHA256_BYTES], trailer[FRAME_TRAILER_BYTES];
 
 	TRY(write_header(w));
 	if (buffer_len(&w->pending) > 0)
 		TRY(write_frame(w, buffer_str(&w->pending)));
-	trailer.index_at = w->stored;
-	sha256_finish(&w->hash, trailer.hash);
-	layout_trailer_write(&trailer, bytes);
-	layout_tail_check(&w->object, 0, buffer_str(&w->index), bytes, bytes + LAYOUT_TAIL_CHECK_AT);
+	sha256_finish(&w->hash, hash);
+	layout_body_hash(&w->place, hash);
+	layout_trailer(&w->place, w->size, w->stored, hash, buffer_str(&w->index), trailer);
 	TRY(write_out(w, buffer_str(&w->index)));
-	TRY(write_out(w, str_from(bytes, sizeof(bytes))));
-	*ret = (struct blob_ref){ .object = w->object, .stored = w->stored, .size = w->size };
+	TRY(write_out(w, str_from(trailer, sizeof(trailer))));
+	*ret = (struct blob_ref){ .object = w->place.object, .offset = w->place.offset, .stored = w->stored, .size = w->size,
+		.key_id = w->place.key_id };
 	return ERR_OK;
 }

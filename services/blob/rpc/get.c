@@ -2,14 +2,14 @@
 #include "libcommon/core/metrics.h"
 #include "services/blob/blob.h"
 
-/* A body that is referred to should be there and whole: when it is not, its operator wants its name. */
+/* A body that is referred to should be there and whole: when it is not, its operator wants its name, and that of the key that is not here. */
 static enum err
 read_failed(struct rpc *rpc, const struct blob_ref *ref, enum err err)
 {
 	char path[STORE_PATH_BYTES + 1];
 
 	store_path(&ref->object, path);
-	log_error(&rpc->log, "blob.get", KV_C("object", path), KV_ERR(err));
+	log_error(&rpc->log, "blob.get", KV_C("object", path), KV_STR("key", arena_printf(rpc->arena, "%08x", ref->key_id)), KV_ERR(err));
 	return err;
 }
 

@@ -13,16 +13,24 @@ to_buffer(void *self, struct str bytes)
 	return ERR_OK;
 }
 
-/* In pieces of `piece` bytes. */
-static inline struct blob_ref
-encode_body(struct str body, size_t piece, struct buffer *out)
+/* Two keys, of which the first writes. */
+static inline const struct seal_keys *
+some_keys(void)
 {
-	struct uuid object = uuid_v7();
+	static const struct seal_keys keys = { .keys = { { .id = 7, .bytes = "one key" }, { .id = 8, .bytes = "another" } }, .count = 2 };
+
+	return &keys;
+}
+
+/* Behind what `out` has, as the next body of `object`, in pieces of `piece` bytes. */
+static inline struct blob_ref
+encode_at(const struct uuid *object, const struct seal_key *key, struct str body, size_t piece, struct buffer *out)
+{
 	struct frame_sink sink = { to_buffer, out };
 	struct frame_writer w;
 	struct blob_ref ref;
 
-	frame_writer_init(&w, &object, &sink);
+	frame_writer_init(&w, object, (uint32_t)buffer_len(out), key, &sink);
 	for (size_t i = 0; i < body.len; i += piece) {
 		if (frame_writer_add(&w, str_sub(body, i, piece)) != ERR_OK)
 			abort();
@@ -31,6 +39,15 @@ encode_body(struct str body, size_t piece, struct buffer *out)
 		abort();
 	frame_writer_clear(&w);
 	return ref;
+}
+
+/* As the only body of a fresh object. */
+static inline struct blob_ref
+encode_body(const struct seal_key *key, struct str body, size_t piece, struct buffer *out)
+{
+	struct uuid object = uuid_v7();
+
+	return encode_at(&object, key, body, piece, out);
 }
 
 static inline enum err
@@ -46,6 +63,7 @@ decode_rows(const struct frame_index *index, struct str stored, struct buffer *o
 	return frame_body_check(index, buffer_str(out));
 }
 
+/* `stored`: the bytes of the object that the reference names. */
 static inline enum err
 decode_body(const struct blob_ref *ref, struct str stored, struct buffer *out)
 {
@@ -56,7 +74,7 @@ decode_body(const struct blob_ref *ref, struct str stored, struct buffer *out)
 	if (stored.len != ref->stored)
 		return ERR_CORRUPT;
 	TRY(frame_header_check(ref, str_sub(stored, 0, FRAME_HEADER_BYTES)));
-	TRY(frame_index_read(ref, str_sub(stored, stored.len - tail, tail), &index));
+	TRY(frame_index_read(some_keys(), ref, str_sub(stored, stored.len - tail, tail), &index));
 	err = decode_rows(index, stored, out);
 	free(index);
 	return err;
