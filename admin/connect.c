@@ -67,12 +67,21 @@ set_url(struct admin *admin, struct str_list *setting, struct str url)
 	setting->count = 1;
 }
 
-static void
+static enum err
 open_bus(struct admin *admin)
 {
-	admin->bus = bus_new(admin->config);
+	struct buffer problems = { 0 };
+	enum err err = bus_check(admin->config, bus_role_name(BUS_ROLE_ADMIN), &problems);
+
+	if (err == ERR_OK && (admin->bus = bus_new(admin->config)) == NULL)
+		err = ERR_CONFIG;
+	if (err != ERR_OK)
+		admin_explain(admin, err, "%.*s", STR_ARG(str_trim(buffer_str(&problems))));
+	buffer_clear(&problems);
+	TRY(err);
 	admin->call = (struct bus_call){ .bus = admin->bus, .arena = &admin->arena, .role = BUS_ROLE_ADMIN,
 		.log = { .service = "admin" } };
+	return ERR_OK;
 }
 
 static void
@@ -91,9 +100,10 @@ run_own(struct admin *admin)
 
 	set_url(admin, &config->bus_metadata, STR("inproc://metadata"));
 	config->metadata_listen = config->bus_metadata;
+	config->bus_blob = config->blob_listen = (struct str_list){ 0 };
 	config->bus_admin = STR_NONE;
 	config->database_connections = 2;
-	open_bus(admin);
+	TRY(open_bus(admin));
 	admin->context = (struct service_context){ .config = config, .bus = admin->bus, .hostname = STR("localhost"),
 		.is_all_in_one = true };
 	err = metadata_service.start(&admin->context, &admin->own);
@@ -125,9 +135,12 @@ use_running(struct admin *admin, struct str url, int64_t timeout_ms)
 
 	if (url.len > 0)
 		set_url(admin, where, url);
-	open_bus(admin);
+	TRY(open_bus(admin));
+	/* Why a peer is refused, or a name not resolved. */
+	log_set_level(LOG_WARN);
 	if (ping(admin, timeout_ms) == ERR_OK)
 		return ERR_OK;
+	log_set_level(LOG_ERROR);
 	close_bus(admin);
 	return admin_explain(admin, ERR_UNAVAILABLE, "nothing answers at %.*s", STR_ARG(where->items[0]));
 }

@@ -40,13 +40,82 @@ setting(const struct config *config, size_t offset)
 }
 
 static int
-row_of(const char *service)
+row_of(struct str service)
 {
 	for (int i = 0; i < BUS_SERVICES; i++) {
-		if (strcmp(rows[i].name, service) == 0)
+		if (str_equal(str_c(rows[i].name), service))
 			return i;
 	}
 	return -1;
+}
+
+bool
+bus_has_service(struct str name)
+{
+	return row_of(name) >= 0;
+}
+
+static bool
+has_tls(const struct str_list *urls)
+{
+	for (size_t i = 0; i < urls->count; i++) {
+		if (bus_url_is_tls(urls->items[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+calls_by_tls(const struct config *config)
+{
+	bool does = false;
+
+	for (int i = 0; i < BUS_SERVICES; i++)
+		does |= has_tls(setting(config, rows[i].urls));
+	return does;
+}
+
+static bool
+serves_by_tls(const struct config *config, int row)
+{
+	return has_tls(setting(config, rows[row].listen)) || (rows[row].has_admin && bus_url_is_tls(config->bus_admin));
+}
+
+enum err
+bus_check(const struct config *config, const char *role, struct buffer *problems)
+{
+	int row = row_of(str_c(role));
+	struct bus_tls *tls;
+	enum err err = ERR_OK;
+
+	if (!(row >= 0 ? serves_by_tls(config, row) : calls_by_tls(config)))
+		return ERR_OK;
+	TRY(bus_tls_new(config, problems, &tls));
+	if (!bus_tls_has_role(tls, role)) {
+		buffer_printf(problems, "bus.tls.certificate: %.*s: its names do not have %s.sora: deploy/certificates makes one that does\n",
+		    STR_ARG(config->bus_tls_certificate), role);
+		err = ERR_CONFIG;
+	}
+	bus_tls_free(tls);
+	return err;
+}
+
+/* ERR_CONFIG: logged. */
+static enum err
+open_tls(struct bus *bus)
+{
+	struct buffer problems = { 0 };
+	bool needs = calls_by_tls(bus->config);
+	enum err err = ERR_OK;
+
+	for (int i = 0; i < BUS_SERVICES; i++)
+		needs |= serves_by_tls(bus->config, i);
+	if (needs)
+		err = bus_tls_new(bus->config, &problems, &bus->tls);
+	if (err != ERR_OK)
+		log_error(&bus_log, "bus.tls.config", KV_STR("text", str_trim(buffer_str(&problems))));
+	buffer_clear(&problems);
+	return err;
 }
 
 struct bus *
@@ -55,11 +124,15 @@ bus_new(const struct config *config)
 	struct bus *bus = MEM_NEW(struct bus);
 
 	bus->config = config;
+	if (open_tls(bus) != ERR_OK) {
+		free(bus);
+		return NULL;
+	}
 	pthread_mutex_init(&bus->lock, NULL);
 	for (int i = 0; i < BUS_SERVICES; i++) {
 		const struct str_list *urls = setting(config, rows[i].urls);
 
-		bus->remotes[i] = bus_remote_new(rows[i].name, urls->items, urls->count);
+		bus->remotes[i] = bus_remote_new(rows[i].name, urls->items, urls->count, bus->tls);
 	}
 	return bus;
 }
@@ -81,13 +154,14 @@ bus_free(struct bus *bus)
 	for (int i = 0; i < BUS_SERVICES; i++)
 		bus_remote_free(bus->remotes[i]);
 	pthread_mutex_destroy(&bus->lock);
+	bus_tls_free(bus->tls);
 	free(bus);
 }
 
 struct bus_remote *
 bus_remote_of(struct bus *bus, const char *service)
 {
-	int row = row_of(service);
+	int row = row_of(str_c(service));
 
 	return row < 0 ? NULL : bus->remotes[row];
 }
@@ -112,18 +186,18 @@ listen_at(struct bus *bus, struct bus_server *server, struct str url)
 	}
 	if (err == ERR_DENIED)
 		log_error(&bus_log, "bus.listen_refused", KV_STR("url", url),
-		    KV_C("text", "plain tcp is for loopback addresses; bus.insecure: true allows it elsewhere"));
+		    KV_C("text", "plain tcp is for loopback addresses: use tls+tcp://, or bus.insecure: true where the network is yours alone"));
 	else if (err != ERR_OK)
-		log_error(&bus_log, "bus.listen_failed", KV_STR("url", url), KV_C("text", "not a URL of inproc, ipc or tcp"));
+		log_error(&bus_log, "bus.listen_failed", KV_STR("url", url), KV_C("text", "not a URL of inproc, ipc, tcp or tls+tcp"));
 	if (err != ERR_OK)
 		return ERR_CONFIG;
-	return bus_server_listen(server, url);
+	return bus_server_listen(server, url, bus->tls);
 }
 
 static enum err
 listen_as_configured(struct bus *bus, struct bus_server *server, const char *service)
 {
-	int row = row_of(service);
+	int row = row_of(str_c(service));
 	const struct str_list *urls;
 
 	if (row < 0)

@@ -21,6 +21,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "libcommon/core/arena.h"
+#include "libcommon/core/buffer.h"
 #include "libcommon/core/err.h"
 #include "libcommon/core/log.h"
 #include "libcommon/core/random.h"
@@ -37,10 +38,15 @@ const char *bus_role_name(enum bus_role role);
 
 /*
  * The bus of a process: its sockets to the services that the configuration names (`bus.metadata`, `bus.blob`: lists of URLs,
- * inproc:// ipc:// or tcp://; a name of a tcp URL may resolve to many replicas), made when first used, and what it serves.
- * `config` must outlive it.
+ * inproc:// ipc:// tcp:// or tls+tcp://; a name of a tcp URL may resolve to many replicas), made when first used, and what it serves.
+ * `config` must outlive it. NULL: a URL is of tls+tcp, and bus.tls.* cannot be used; logged.
  */
 struct bus *bus_new(const struct config *config);
+/*
+ * Can a process be `role` ("imap"), or serve `role` ("metadata"), with the certificate that bus.tls.* names, if its URLs need one?
+ * ERR_CONFIG: no; a line for each problem in `problems`.
+ */
+enum err bus_check(const struct config *config, const char *role, struct buffer *problems);
 /*
  * Closes every socket; calls in flight end with ERR_CLOSED, handlers that run are waited for. Services have finished what they deferred
  * before. Nothing may be called afterwards.

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #include "libcommon/bus/bus.h"
+#include "libcommon/bus/roles.h"
 #include "libcommon/bus/sockets.h"
+#include "libcommon/bus/tls.h"
 #include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
 
@@ -29,6 +31,7 @@ struct bus_lane {
 
 struct bus_link {
 	nng_socket socket;
+	const char *service; /* that a certificate must name; NULL: there is none */
 	struct bus_gate gate;
 	_Atomic uint32_t pipe; /* nng's number of the connection; 0: none */
 	_Atomic unsigned generation;
@@ -37,6 +40,19 @@ struct bus_link {
 	pthread_mutex_t lock;
 	struct bus_lane *free;
 };
+
+/* Before anything is sent: the handshake knows wildcards and the subject's CN, which say nothing here. */
+static void
+pipe_begins(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+	const struct bus_link *link = arg;
+
+	(void)event;
+	if (link->service == NULL || bus_pipe_is_service(pipe, link->service))
+		return;
+	bus_tls_refused(BUS_REFUSAL_NAME, str_c(link->service));
+	nng_pipe_close(pipe);
+}
 
 static void
 pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
@@ -55,7 +71,18 @@ pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 }
 
 static int
-open_socket(struct bus_link *link, const char *url)
+dial(struct bus_link *link, const char *url, const struct bus_tls *tls)
+{
+	nng_dialer dialer;
+	int failed = nng_dialer_create(&dialer, link->socket, url);
+
+	if (failed == 0 && link->service != NULL)
+		failed = bus_tls_set_dialer(tls, dialer, link->service);
+	return failed ? failed : nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
+}
+
+static int
+open_socket(struct bus_link *link, const char *url, const struct bus_tls *tls)
 {
 	nng_socket s = link->socket;
 	int failed;
@@ -65,16 +92,19 @@ open_socket(struct bus_link *link, const char *url)
 	failed = failed ? failed : nng_socket_set_ms(s, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
 	failed = failed ? failed : nng_socket_set_ms(s, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
 	failed = failed ? failed : nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, BUS_WIRE_MAX);
+	failed = failed ? failed : nng_pipe_notify(s, NNG_PIPE_EV_ADD_PRE, pipe_begins, link);
 	failed = failed ? failed : nng_pipe_notify(s, NNG_PIPE_EV_ADD_POST, pipe_changed, link);
 	failed = failed ? failed : nng_pipe_notify(s, NNG_PIPE_EV_REM_POST, pipe_changed, link);
-	return failed ? failed : nng_dial(s, url, NULL, NNG_FLAG_NONBLOCK);
+	return failed ? failed : dial(link, url, tls);
 }
 
 enum err
-bus_link_open(const char *url, void (*changed)(void *arg), void *arg, struct bus_link **ret_link)
+bus_link_open(const char *url, const struct bus_tls *tls, const char *service, void (*changed)(void *arg), void *arg,
+    struct bus_link **ret_link)
 {
 	struct bus_link *link = MEM_NEW(struct bus_link);
 
+	link->service = bus_url_is_tls(str_c(url)) ? service : NULL;
 	link->changed = changed;
 	link->arg = arg;
 	pthread_mutex_init(&link->lock, NULL);
@@ -82,7 +112,7 @@ bus_link_open(const char *url, void (*changed)(void *arg), void *arg, struct bus
 		free(link);
 		return ERR_CONFIG;
 	}
-	if (open_socket(link, url) != 0) {
+	if (open_socket(link, url, tls) != 0) {
 		bus_link_close(link);
 		bus_link_free(link);
 		return ERR_CONFIG;

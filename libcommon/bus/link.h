@@ -10,14 +10,15 @@
 
 struct bus_link;
 struct bus_lane;
+struct bus_tls;
 
 /*
  * Begin to connect to `url`, again and again until it is closed. `changed(arg)` is called, from a thread that must not be held up, after
- * each connect and loss.
+ * each connect and loss. By tls+tcp it is connected when the other end has shown that it is `service`; `tls` may be NULL for other URLs.
  *
  * ERR_CONFIG: not a URL that nng understands
  */
-enum err bus_link_open(const char *url, void (*changed)(void *arg), void *arg, struct bus_link **ret_link);
+enum err bus_link_open(const char *url, const struct bus_tls *tls, const char *service, void (*changed)(void *arg), void *arg, struct bus_link **ret_link);
 /* What is under way ends with ERR_CLOSED. */
 void bus_link_close(struct bus_link *link);
 /* Of a closed link, when every lane has ended. */

@@ -11,12 +11,13 @@
 
 struct bus_remote;
 struct bus_replica;
+struct bus_tls;
 
 /* How much `replica` wants `route`. */
 uint64_t bus_weight(uint64_t route, uint64_t replica);
 
-/* `service` and `urls` must outlive it. Nothing happens until it is first used. */
-struct bus_remote *bus_remote_new(const char *service, const struct str *urls, size_t count);
+/* `service`, `urls` and `tls` (NULL: no URL is of tls+tcp) must outlive it. Nothing happens until it is first used. */
+struct bus_remote *bus_remote_new(const char *service, const struct str *urls, size_t count, const struct bus_tls *tls);
 /* Calls under way end with ERR_CLOSED, and so does every later one. */
 void bus_remote_close(struct bus_remote *remote);
 /* Of a closed remote: waits until the calls under way have ended. */

@@ -26,6 +26,7 @@ struct bus_remote {
 	struct log log;
 	const struct str *urls;
 	size_t url_count;
+	const struct bus_tls *tls;
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a replica connected, was lost, or is free to go; or something is wanted */
 	struct bus_replica *replicas;

@@ -10,13 +10,14 @@
 enum { REFRESH_MS = 3000, RETRY_MS = 500, LINGER_MS = 60000 };
 
 struct bus_remote *
-bus_remote_new(const char *service, const struct str *urls, size_t count)
+bus_remote_new(const char *service, const struct str *urls, size_t count, const struct bus_tls *tls)
 {
 	struct bus_remote *remote = MEM_NEW(struct bus_remote);
 
 	remote->log.service = service;
 	remote->urls = urls;
 	remote->url_count = count;
+	remote->tls = tls;
 	for (size_t i = 0; i < count; i++)
 		remote->has_names |= bus_url_is_name(urls[i]);
 	pthread_mutex_init(&remote->lock, NULL);
@@ -72,7 +73,7 @@ open_links(struct bus_remote *remote, struct bus_replica *replica)
 
 		if (!wants[kind] || replica->links[kind] != NULL)
 			continue;
-		if (bus_link_open(replica->url, announce, remote, &link) != ERR_OK) {
+		if (bus_link_open(replica->url, remote->tls, remote->log.service, announce, remote, &link) != ERR_OK) {
 			log_error(&remote->log, "bus.bad_url", KV_C("url", replica->url));
 			continue;
 		}

@@ -6,6 +6,7 @@
 
 #include "libcommon/bus/slot.h"
 #include "libcommon/bus/sockets.h"
+#include "libcommon/bus/tls.h"
 #include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
 #include "libcommon/core/metrics.h"
@@ -73,6 +74,7 @@ received(struct bus_slot *slot)
 	nng_aio_set_msg(slot->aio, NULL);
 	slot->received_us = clock_mono_us();
 	slot->pipe = nng_msg_get_pipe(slot->msg);
+	slot->roles = bus_roles_of(&server->roles, slot->pipe);
 	err = bus_slot_open(slot);
 	/* Nobody waits to be told how we are: not for a thread, and not while we are busy or draining. */
 	if (err == ERR_OK && bus_slot_is_ping(slot)) {
@@ -173,11 +175,24 @@ set_limits(struct bus_server *server, const struct bus_limits *limits)
 }
 
 static void
+pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+	struct bus_server *server = arg;
+
+	if (event == NNG_PIPE_EV_ADD_PRE)
+		bus_roles_add(&server->roles, pipe);
+	else
+		bus_roles_remove(&server->roles, pipe);
+}
+
+static void
 open_slots(struct bus_server *server)
 {
 	nng_socket s;
 
-	if (nng_rep0_open(&s) != 0 || nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, BUS_WIRE_MAX) != 0)
+	if (nng_rep0_open(&s) != 0 || nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, BUS_WIRE_MAX) != 0 ||
+	    nng_pipe_notify(s, NNG_PIPE_EV_ADD_PRE, pipe_changed, server) != 0 ||
+	    nng_pipe_notify(s, NNG_PIPE_EV_REM_POST, pipe_changed, server) != 0)
 		abort();
 	server->socket = s;
 	server->slot_count = server->limits.in_flight + SPARE_SLOTS;
@@ -208,6 +223,7 @@ bus_server_new(const char *service, const struct bus_handler *handlers, size_t c
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->work, NULL);
 	pthread_cond_init(&server->idle, NULL);
+	bus_roles_init(&server->roles);
 	open_slots(server);
 	server->threads = mem_calloc(server->limits.threads, sizeof(*server->threads));
 	for (size_t i = 0; i < server->limits.threads; i++) {
@@ -218,7 +234,7 @@ bus_server_new(const char *service, const struct bus_handler *handlers, size_t c
 }
 
 static int
-start_listener(struct bus_server *server, const char *url)
+start_listener(struct bus_server *server, const char *url, const struct bus_tls *tls)
 {
 	nng_listener listener;
 	int failed = nng_listener_create(&listener, server->socket, url);
@@ -228,6 +244,8 @@ start_listener(struct bus_server *server, const char *url)
 	/* Set before anyone can connect: nng does it between bind and listen. */
 	if (strncmp(url, "ipc://", strlen("ipc://")) == 0)
 		failed = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, IPC_MODE);
+	else if (bus_url_is_tls(str_c(url)))
+		failed = bus_tls_set_listener(tls, listener);
 	failed = failed ? failed : nng_listener_start(listener, 0);
 	if (failed != 0)
 		nng_listener_close(listener);
@@ -235,7 +253,7 @@ start_listener(struct bus_server *server, const char *url)
 }
 
 enum err
-bus_server_listen(struct bus_server *server, struct str url)
+bus_server_listen(struct bus_server *server, struct str url, const struct bus_tls *tls)
 {
 	struct arena arena = { 0 };
 	struct str *urls = &url;
@@ -245,7 +263,7 @@ bus_server_listen(struct bus_server *server, struct str url)
 	/* A name of ours may stand for two addresses; callers use the first, too. */
 	if (bus_url_is_name(url) && bus_resolve(url, &arena, &urls, &count) != ERR_OK)
 		urls = &url;
-	failed = start_listener(server, arena_cstr(&arena, urls[0]));
+	failed = start_listener(server, arena_cstr(&arena, urls[0]), tls);
 	if (failed != 0)
 		log_error(&server->log, "bus.listen_failed", KV_STR("url", url), KV_C("text", nng_strerror(failed)));
 	else
@@ -326,6 +344,7 @@ bus_server_free(struct bus_server *server)
 	pthread_mutex_destroy(&server->lock);
 	pthread_cond_destroy(&server->work);
 	pthread_cond_destroy(&server->idle);
+	bus_roles_clear(&server->roles);
 	bus_queue_clear(&server->queue);
 	free(server->threads);
 	free(server->slots);

@@ -8,10 +8,12 @@
 #include <pthread.h>
 
 #include "libcommon/bus/queue.h"
+#include "libcommon/bus/roles.h"
 #include "libcommon/bus/sockets.h"
 #include "proto/bus.pb-c.h"
 
 struct bus_slot;
+struct bus_tls;
 
 struct bus_server {
 	struct bus_server *next;
@@ -22,6 +24,7 @@ struct bus_server {
 	struct bus_limits limits;
 	nng_socket socket;
 	struct bus_gate gate;
+	struct bus_roles roles; /* of those who are connected */
 	struct bus_slot *slots;
 	size_t slot_count;
 	pthread_t *threads;
@@ -43,8 +46,8 @@ struct bus_server {
 /* As bus_serve; `limits` may be NULL, a limit 0: then a usual one. */
 struct bus_server *bus_server_new(const char *service, const struct bus_handler *handlers, size_t count, void *self,
     const struct bus_limits *limits);
-/* ERR_CONFIG: logged. */
-enum err bus_server_listen(struct bus_server *server, struct str url);
+/* ERR_CONFIG: logged. `tls` may be NULL for other URLs than tls+tcp. */
+enum err bus_server_listen(struct bus_server *server, struct str url, const struct bus_tls *tls);
 void bus_server_drain(struct bus_server *server);
 /* How it is. */
 void bus_server_describe(struct bus_server *server, BusPingReply *reply);

@@ -58,7 +58,11 @@ enum err
 bus_call_check(const struct bus_method *method, const BusCallHeader *header, enum bus_role role, struct str chunk,
     int64_t now_ms, int64_t waited_ms, struct arena *arena, struct str *ret_detail)
 {
-	if ((unsigned)role >= BUS_ROLE_COUNT || (method->roles >> role & 1) == 0) {
+	if ((unsigned)role >= BUS_ROLE_COUNT) {
+		*ret_detail = STR("the caller has not the role that it claims");
+		return ERR_DENIED;
+	}
+	if ((method->roles >> role & 1) == 0) {
 		*ret_detail = STR("this role may not call the method");
 		return ERR_DENIED;
 	}
@@ -77,14 +81,11 @@ bus_call_check(const struct bus_method *method, const BusCallHeader *header, enu
 	return method->needs_key ? check_clock(method, header, now_ms, arena, ret_detail) : ERR_OK;
 }
 
-/*
- * Who is calling? Whoever reaches a plain socket is believed: inproc is this process, ipc is this user (mode 0600), tcp is loopback.
- * The certificate of a tls+tcp peer is looked at here, too.
- */
+/* Who is calling? The role that it claims, if it may: roles.h. */
 static enum bus_role
-peer_role(const BusCallHeader *header)
+peer_role(const struct bus_slot *slot, const BusCallHeader *header)
 {
-	return header->role < BUS_ROLE_COUNT ? (enum bus_role)header->role : BUS_ROLE_COUNT;
+	return header->role < BUS_ROLE_COUNT && (slot->roles >> header->role & 1) != 0 ? (enum bus_role)header->role : BUS_ROLE_COUNT;
 }
 
 static struct str
@@ -109,7 +110,7 @@ fill_rpc(struct bus_slot *slot, const struct bus_handler *handler, const BusCall
 
 	rpc->method = handler->method;
 	rpc->handlers = handler->handlers;
-	rpc->role = peer_role(header);
+	rpc->role = peer_role(slot, header);
 	rpc->log.trace = header->trace;
 	rpc->deadline_ms = slot->received_us / 1000 + timeout_ms;
 	rpc->token = copy_bytes(&slot->arena, header->token);
@@ -136,7 +137,7 @@ static enum err
 check(struct bus_slot *slot, const struct bus_method *method)
 {
 	struct str detail;
-	enum err err = bus_call_check(method, slot->header, peer_role(slot->header), slot->frame.chunk, clock_wall_ms(),
+	enum err err = bus_call_check(method, slot->header, peer_role(slot, slot->header), slot->frame.chunk, clock_wall_ms(),
 	    (clock_mono_us() - slot->received_us) / 1000, &slot->arena, &detail);
 
 	if (err == ERR_CLOCK)

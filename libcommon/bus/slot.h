@@ -17,6 +17,7 @@ struct bus_slot {
 	enum bus_slot_state state;
 	bool is_counted;   /* in server->in_flight */
 	nng_msg *msg;      /* the request, while something refers to it */
+	uint32_t roles;    /* of who sent it: bits, 1 << enum bus_role */
 	nng_pipe pipe;     /* that it came by */
 	size_t bytes;      /* its size, in server->bytes */
 	struct bus_frame frame;

@@ -12,6 +12,7 @@
 enum { ADDRESSES_MAX = 256, GATE_POLL_US = 50 };
 
 struct tcp_url {
+	const char *scheme; /* "tcp", "tls+tcp" */
 	char *host; /* "" for all addresses */
 	char *port;
 };
@@ -53,15 +54,22 @@ bus_message_new(const ProtobufCMessage *header, const struct bus_body *body)
 	return msg;
 }
 
-/* "tcp://host:port", "tcp://[::1]:port". */
+bool
+bus_url_is_tls(struct str url)
+{
+	return str_starts_with(url, STR("tls+tcp://"));
+}
+
+/* "tcp://host:port", "tls+tcp://[::1]:port". */
 static bool
 parse_tcp(struct str url, struct arena *arena, struct tcp_url *ret)
 {
-	struct str rest = str_sub(url, strlen("tcp://"), SIZE_MAX), host, port;
+	const char *scheme = bus_url_is_tls(url) ? "tls+tcp" : "tcp";
+	struct str rest = str_sub(url, strlen(scheme) + strlen("://"), SIZE_MAX), host, port;
 	size_t colon = str_rindex(rest, ':');
 	uint32_t number;
 
-	if (!str_starts_with(url, STR("tcp://")) || colon == rest.len)
+	if ((!bus_url_is_tls(url) && !str_starts_with(url, STR("tcp://"))) || colon == rest.len)
 		return false;
 	host = str_sub(rest, 0, colon);
 	port = str_sub(rest, colon + 1, SIZE_MAX);
@@ -71,6 +79,7 @@ parse_tcp(struct str url, struct arena *arena, struct tcp_url *ret)
 		host = str_sub(host, 1, host.len - 2);
 	if (str_equal(host, STR("*")))
 		host = STR_NONE;
+	ret->scheme = scheme;
 	ret->host = arena_cstr(arena, host);
 	ret->port = arena_cstr(arena, port);
 	return true;
@@ -92,13 +101,13 @@ look_up(const struct tcp_url *tcp, int flags, struct addrinfo **ret)
 }
 
 static struct str
-url_of(const struct addrinfo *at, struct arena *arena)
+url_of(const char *scheme, const struct addrinfo *at, struct arena *arena)
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
 	if (getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return STR_NONE;
-	return arena_printf(arena, at->ai_family == AF_INET6 ? "tcp://[%s]:%s" : "tcp://%s:%s", host, port);
+	return arena_printf(arena, at->ai_family == AF_INET6 ? "%s://[%s]:%s" : "%s://%s:%s", scheme, host, port);
 }
 
 static bool
@@ -112,13 +121,13 @@ has_family(const struct addrinfo *at, int family)
 }
 
 static size_t
-urls_of(const struct addrinfo *found, struct arena *arena, struct str *urls)
+urls_of(const char *scheme, const struct addrinfo *found, struct arena *arena, struct str *urls)
 {
 	int family = has_family(found, AF_INET) ? AF_INET : AF_INET6;
 	size_t count = 0;
 
 	for (const struct addrinfo *at = found; at != NULL && count < ADDRESSES_MAX; at = at->ai_next) {
-		struct str url = at->ai_family == family ? url_of(at, arena) : STR_NONE;
+		struct str url = at->ai_family == family ? url_of(scheme, at, arena) : STR_NONE;
 
 		if (url.len > 0)
 			urls[count++] = url;
@@ -144,7 +153,7 @@ bus_resolve(struct str url, struct arena *arena, struct str **ret_urls, size_t *
 		return ERR_CONFIG;
 	TRY(look_up(&tcp, 0, &found));
 	urls = ARENA_ARRAY(arena, struct str, ADDRESSES_MAX);
-	*ret_count = urls_of(found, arena, urls);
+	*ret_count = urls_of(tcp.scheme, found, arena, urls);
 	*ret_urls = urls;
 	freeaddrinfo(found);
 	return ERR_OK;
@@ -190,6 +199,8 @@ bus_listen_check(struct str url)
 		return ERR_OK;
 	if (!parse_tcp(url, &arena, &tcp)) {
 		err = ERR_CONFIG;
+	} else if (bus_url_is_tls(url)) {
+		err = ERR_OK;
 	} else if (tcp.host[0] == '\0') {
 		err = ERR_DENIED;
 	} else if (look_up(&tcp, 0, &found) != ERR_OK) {

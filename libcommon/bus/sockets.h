@@ -28,21 +28,22 @@ void bus_gate_close(struct bus_gate *gate, nng_socket socket);
 nng_msg *bus_message_new(const ProtobufCMessage *header, const struct bus_body *body);
 
 /*
- * The addresses behind a URL, as URLs in `arena`: of a tcp:// name one for each host (IPv4 alone where there are both, since a
+ * The addresses behind a URL, as URLs in `arena`: of a tcp:// or tls+tcp:// name one for each host (IPv4 alone where there are both, since a
  * replica with two addresses is one replica), else itself. May ask the DNS.
  *
- * ERR_CONFIG       not a URL of inproc, ipc or tcp
+ * ERR_CONFIG       not a URL of inproc, ipc, tcp or tls+tcp
  * ERR_UNAVAILABLE  the name cannot be resolved now
  */
 enum err bus_resolve(struct str url, struct arena *arena, struct str **ret_urls, size_t *ret_count);
+bool bus_url_is_tls(struct str url);
 /* inproc or ipc: nobody on another machine can be there. */
 bool bus_url_is_local(struct str url);
 /* Could what is behind this URL have other addresses later? */
 bool bus_url_is_name(struct str url);
 
 /*
- * May a plain socket listen here? Nobody can say who calls by plain tcp, so that is for this host alone. ERR_CONFIG: not a URL that the
- * bus knows. ERR_DENIED: plain tcp on an address that others reach.
+ * May a socket listen here? Nobody can say who calls by plain tcp, so that is for this host alone; tls+tcp is for any. ERR_CONFIG: not a
+ * URL that the bus knows. ERR_DENIED: plain tcp on an address that others reach.
  */
 enum err bus_listen_check(struct str url);
 

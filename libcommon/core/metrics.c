@@ -34,6 +34,12 @@ metric_add(enum metric metric, int64_t value)
 }
 
 void
+metric_set(enum metric metric, int64_t value)
+{
+	atomic_store_explicit(&values[metric].value, value, memory_order_relaxed);
+}
+
+void
 metric_latency(enum metric metric, int64_t elapsed_us)
 {
 	metric_add(metric, elapsed_us);

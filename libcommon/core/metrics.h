@@ -44,7 +44,11 @@
 	X(PURGED,           "sora_worker_purged_total",        COUNTER, "Expunged messages removed for good")          \
 	X(OBJECTS_REMOVED,  "sora_worker_objects_removed_total", COUNTER, "Objects removed whose bodies were all past blob.keep") \
 	X(OBJECTS_COMPACTED, "sora_worker_objects_compacted_total", COUNTER, "Objects whose wanted bodies were written anew") \
-	X(BODIES_REMOVED,   "sora_worker_bodies_removed_total", COUNTER, "Bodies past blob.keep in objects removed")
+	X(BODIES_REMOVED,   "sora_worker_bodies_removed_total", COUNTER, "Bodies past blob.keep in objects removed")          \
+	X(BUS_TLS_REFUSED,  "sora_bus_tls_refused_total",      COUNTER, "Connections of the bus refused, or not made, for their certificate") \
+	X(TLS_ENDS,         "sora_tls_certificate_not_after_seconds", GAUGE, "When tls.certificate ends, seconds since 1970; 0: none is used") \
+	X(BUS_CERTIFICATE_ENDS, "sora_bus_certificate_not_after_seconds", GAUGE, "When bus.tls.certificate ends, likewise") \
+	X(BUS_AUTHORITY_ENDS, "sora_bus_authority_not_after_seconds", GAUGE, "When the first of bus.tls.ca ends, likewise")
 
 enum metric {
 #define X(id, name, kind, help) METRIC_##id,
@@ -55,6 +59,8 @@ enum metric {
 
 /* Add to a counter or gauge (gauges: also negative). */
 void metric_add(enum metric metric, int64_t value);
+/* Set a gauge. */
+void metric_set(enum metric metric, int64_t value);
 /* Note one duration, in microseconds, in a LATENCY metric. */
 void metric_latency(enum metric metric, int64_t elapsed_us);
 int64_t metric_get(enum metric metric);

@@ -44,6 +44,23 @@ process_setup_logs(const struct config *config, struct buffer *problems)
 	return true;
 }
 
+/* What `--check` would say of the bus's certificate. */
+static enum err
+check_bus(const struct process *p, const struct config *config)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < p->count && err == ERR_OK; i++) {
+		struct buffer problems = { 0 };
+
+		err = bus_check(config, p->services[i]->name, &problems);
+		if (err != ERR_OK)
+			log_error(&process_log, "process.bus_tls", KV_STR("text", str_trim(buffer_str(&problems))));
+		buffer_clear(&problems);
+	}
+	return err;
+}
+
 static enum err
 setup_context(struct process *p, const struct config *config)
 {
@@ -52,7 +69,10 @@ setup_context(struct process *p, const struct config *config)
 		p->context.hostname = str_c(p->hostname);
 	if (config->tls_certificate.len > 0)
 		TRY(net_tls_new(config->tls_certificate.ptr, config->tls_key.ptr, NULL, &p->context.tls));
+	TRY(check_bus(p, config));
 	p->context.bus = bus_new(config);
+	if (p->context.bus == NULL)
+		return ERR_CONFIG;
 	return ops_new(config->ops_listen.items, config->ops_listen.count, &p->ops);
 }
 

@@ -57,6 +57,8 @@ check(const struct program *p)
 	bool ok = check_certificate(p->config);
 
 	for (size_t i = 0; i < p->count; i++)
+		ok = bus_check(p->config, p->services[i]->name, &problems) == ERR_OK && ok;
+	for (size_t i = 0; i < p->count; i++)
 		if (p->services[i]->check != NULL)
 			ok = p->services[i]->check(&context, &problems) == ERR_OK && ok;
 	fprintf(stderr, "%.*s", STR_ARG(buffer_str(&problems)));

@@ -1,7 +1,8 @@
 /*
  * libcommon/bus measured, and stressed without Criterion (which does not start under ThreadSanitizer).
  *
- *	bus rate URL SECONDS          calls of 200 bytes a second, 1, 16 and 64 at once; bodies in chunks of 256 KiB, 1 and 4 at once
+ *	bus rate URL SECONDS [DIR]    calls of 200 bytes a second, 1, 16 and 64 at once; bodies in chunks of 256 KiB, 1 and 4 at once;
+ *	                              by tls+tcp with DIR/all.pem, which deploy/certificates makes
  *	bus kill URL URL SECONDS      16 callers of two replicas that are killed, or drained, and started again all the time.
  *	                              Exit 1: a call failed. Best with SAN=thread and SAN=address.
  */
@@ -143,18 +144,31 @@ rate(const char *what, size_t count, void (*call)(struct bus_call *call, struct 
 	    (unsigned long long)total.failed);
 }
 
+/* For tls+tcp: every process with every role. */
+static void
+certify(struct config *config, const char *directory)
+{
+	static struct arena arena;
+
+	config->bus_tls_certificate = arena_printf(&arena, "%s/all.pem", directory);
+	config->bus_tls_key = arena_printf(&arena, "%s/all.key", directory);
+	config->bus_tls_ca = arena_printf(&arena, "%s/ca.pem", directory);
+}
+
 static int
-bench_rate(const char *url, int64_t seconds)
+bench_rate(const char *url, int64_t seconds, const char *certificates)
 {
 	char second[256];
 	struct str urls[2] = { str_c(url) };
 	struct config config = { .metadata_listen = { urls, 1 }, .bus_metadata = { urls, 1 },
 		.blob_listen = { urls + 1, 1 }, .bus_blob = { urls + 1, 1 } };
-	struct bus *server = bus_new(&config);
+	struct bus *server;
 
 	snprintf(second, sizeof(second), "%s1", url);
 	urls[1] = str_c(second);
-	if (metadata_serve(server, &metadata, NULL, NULL) != ERR_OK || blob_serve(server, &blob, NULL, NULL) != ERR_OK)
+	certify(&config, certificates);
+	server = bus_new(&config);
+	if (server == NULL || metadata_serve(server, &metadata, NULL, NULL) != ERR_OK || blob_serve(server, &blob, NULL, NULL) != ERR_OK)
 		return 2;
 	client = bus_new(&config);
 	rate("calls ", 1, call_small, seconds);
@@ -218,10 +232,10 @@ main(int argc, char **argv)
 	uint32_t seconds;
 
 	log_setup(LOG_ERROR, LOG_LOGFMT);
-	if (argc == 4 && strcmp(argv[1], "rate") == 0 && str_to_u32(str_c(argv[3]), &seconds))
-		return bench_rate(argv[2], seconds);
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "rate") == 0 && str_to_u32(str_c(argv[3]), &seconds))
+		return bench_rate(argv[2], seconds, argc == 5 ? argv[4] : ".");
 	if (argc == 5 && strcmp(argv[1], "kill") == 0 && str_to_u32(str_c(argv[4]), &seconds))
 		return bench_kill(argv + 2, seconds);
-	fprintf(stderr, "usage: %s rate URL SECONDS | kill URL URL SECONDS\n", argv[0]);
+	fprintf(stderr, "usage: %s rate URL SECONDS [DIR] | kill URL URL SECONDS\n", argv[0]);
 	return 2;
 }

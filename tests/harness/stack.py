@@ -8,6 +8,12 @@ SERVICES = ("blob", "metadata", "worker", "imap", "lmtp")
 counter = itertools.count(1)
 
 
+def certificates(directory):
+    """An authority of the bus and its certificates, as operators make them."""
+    subprocess.run([f"{TOP}/deploy/certificates", directory], check=True, stderr=subprocess.DEVNULL)
+    return directory
+
+
 class Postgres:
     """The private PostgreSQL of the run."""
 

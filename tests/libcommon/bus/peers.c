@@ -2,18 +2,33 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "libcommon/bus/remote.h"
 #include "libcommon/core/clock.h"
 #include "libcommon/core/random.h"
 
-const char *const transport_names[TRANSPORTS] = { "inproc", "ipc", "tcp" };
+const char *const transport_names[TRANSPORTS] = { "inproc", "ipc", "tcp", "tls" };
 
 void
 sleep_ms(int ms)
 {
 	usleep((useconds_t)ms * 1000);
+}
+
+void
+certify(struct config *config, const char *name)
+{
+	static struct arena arena;
+	const char *directory = getenv("SORA_TEST_CERTIFICATES");
+	struct str path;
+
+	cr_assert_not_null(directory, "SORA_TEST_CERTIFICATES is not set: tests/run does it");
+	path = name[0] == '/' ? str_c(name) : arena_printf(&arena, "%s/%s", directory, name);
+	config->bus_tls_certificate = arena_printf(&arena, "%.*s.pem", STR_ARG(path));
+	config->bus_tls_key = arena_printf(&arena, "%.*s.key", STR_ARG(path));
+	config->bus_tls_ca = arena_printf(&arena, "%s/ca.pem", directory);
 }
 
 struct str
@@ -28,7 +43,7 @@ fresh_url(enum transport transport)
 	case IPC:
 		return arena_printf(&arena, "ipc:///tmp/sora-test-%llx", n);
 	default:
-		return arena_printf(&arena, "tcp://127.0.0.1:%llu", 20000 + n % 12000);
+		return arena_printf(&arena, "%s://127.0.0.1:%llu", transport == TLS ? "tls+tcp" : "tcp", 20000 + n % 12000);
 	}
 }
 
@@ -122,7 +137,10 @@ peer_start(struct peer *peer, const char *name, struct str url)
 	peer->url = url;
 	peer->config.metadata_listen = (struct str_list){ &urls[0], 1 };
 	peer->config.blob_listen = (struct str_list){ &urls[0], 1 };
+	if (str_starts_with(url, STR("tls+tcp:")))
+		certify(&peer->config, peer->certificate ? peer->certificate : "all");
 	peer->bus = bus_new(&peer->config);
+	cr_assert_not_null(peer->bus);
 	if (str_equal_nocase(str_c(name), STR("blob")))
 		cr_assert_eq(blob_serve(peer->bus, &blob, peer, &peer->limits), ERR_OK);
 	else
@@ -139,11 +157,20 @@ peer_stop(struct peer *peer)
 void
 caller_start(struct caller *caller, size_t count, const struct str *urls)
 {
+	caller_start_as(caller, "imap", count, urls);
+}
+
+void
+caller_start_as(struct caller *caller, const char *certificate, size_t count, const struct str *urls)
+{
 	memset(caller, 0, sizeof(*caller));
 	memcpy(caller->urls, urls, count * sizeof(*urls));
 	caller->config.bus_metadata = (struct str_list){ caller->urls, count };
 	caller->config.bus_blob = (struct str_list){ caller->urls, count };
+	if (str_starts_with(urls[0], STR("tls+tcp:")))
+		certify(&caller->config, certificate);
 	caller->bus = bus_new(&caller->config);
+	cr_assert_not_null(caller->bus);
 	caller->call = (struct bus_call){ .bus = caller->bus, .arena = &caller->arena, .role = BUS_ROLE_IMAP };
 }
 

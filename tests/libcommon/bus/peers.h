@@ -20,6 +20,7 @@ struct peer {
 	struct config config;
 	struct bus *bus;
 	struct bus_limits limits; /* set before the start; 0: the usual */
+	const char *certificate;  /* likewise; NULL: one with every name */
 	_Atomic int runs;         /* handlers that were begun */
 	_Atomic int sleep_ms;     /* how long each takes */
 	_Atomic int answer;       /* enum err that each returns */
@@ -28,9 +29,14 @@ struct peer {
 	_Atomic(struct rpc *) deferred; /* by Watch, to be finished by the test */
 };
 
-enum transport { INPROC, IPC, TCP, TRANSPORTS };
+enum transport { INPROC, IPC, TCP, TLS, TRANSPORTS };
 extern const char *const transport_names[TRANSPORTS];
 
+/*
+ * Use the certificate NAME.pem and its key: of the directory that SORA_TEST_CERTIFICATES names (deploy/certificates made it), or with its
+ * whole path. The authority is that directory's.
+ */
+void certify(struct config *config, const char *name);
 /* A URL that nobody uses, for ever. */
 struct str fresh_url(enum transport transport);
 /* Serve at `url`. */
@@ -47,6 +53,8 @@ struct caller {
 };
 
 void caller_start(struct caller *caller, size_t count, const struct str *urls);
+/* With another certificate than that of imap. */
+void caller_start_as(struct caller *caller, const char *certificate, size_t count, const struct str *urls);
 void caller_stop(struct caller *caller);
 
 /* Ping; returns the name of who answered, or the error's name. */

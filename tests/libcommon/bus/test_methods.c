@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "libcommon/bus/link.h"
+#include "libcommon/bus/tls.h"
 #include "libcommon/core/clock.h"
 #include "peers.h"
 #include "proto/bus.pb-c.h"
@@ -23,6 +24,7 @@ struct bench {
 	struct config config;
 	struct bus *bus;
 	struct bus_link *link;
+	struct bus_tls *tls; /* of the connection, when it has a certificate */
 };
 
 static void
@@ -31,18 +33,27 @@ ignore(void *arg)
 	(void)arg;
 }
 
+/* Over inproc; or, with the name of a certificate, over TLS. */
 static void
-bench_start(struct bench *bench)
+bench_start(struct bench *bench, const char *certificate)
 {
-	struct str url = fresh_url(INPROC);
+	struct str url = fresh_url(certificate ? TLS : INPROC);
 	struct bus_handler handlers[BUS_ALL_METHODS];
+	struct config config = { 0 };
+	struct buffer problems = { 0 };
 
 	for (int i = 0; i < BUS_ALL_METHODS; i++)
 		handlers[i] = (struct bus_handler){ bus_all_methods[i], count_run, NULL };
-	memset(&bench->config, 0, sizeof(bench->config));
+	memset(bench, 0, sizeof(*bench));
+	if (certificate != NULL) {
+		bench->config.metadata_listen = (struct str_list){ &url, 1 };
+		certify(&bench->config, "all");
+		certify(&config, certificate);
+		cr_assert_eq(bus_tls_new(&config, &problems, &bench->tls), ERR_OK);
+	}
 	bench->bus = bus_new(&bench->config);
 	cr_assert_eq(bus_serve(bench->bus, "all", &url, 1, handlers, BUS_ALL_METHODS, NULL, NULL), ERR_OK);
-	cr_assert_eq(bus_link_open(url.ptr, ignore, NULL, &bench->link), ERR_OK);
+	cr_assert_eq(bus_link_open(url.ptr, bench->tls, "metadata", ignore, NULL, &bench->link), ERR_OK);
 }
 
 static void
@@ -51,6 +62,7 @@ bench_stop(struct bench *bench)
 	bus_link_close(bench->link);
 	bus_link_free(bench->link);
 	bus_free(bench->bus);
+	bus_tls_free(bench->tls);
 }
 
 /* What is right for `method`. */
@@ -103,7 +115,7 @@ Test(bus_methods, each_runs_when_called_rightly_and_is_refused_otherwise)
 	struct bench bench;
 	struct arena arena = { 0 };
 
-	bench_start(&bench);
+	bench_start(&bench, NULL);
 	for (int i = 0; i < BUS_ALL_METHODS; i++) {
 		const struct bus_method *method = bus_all_methods[i];
 		BusCallHeader good = good_header(method, &arena), bad;
@@ -142,7 +154,7 @@ Test(bus_methods, a_chunk_goes_only_where_it_belongs)
 	struct bench bench;
 	struct arena arena = { 0 };
 
-	bench_start(&bench);
+	bench_start(&bench, NULL);
 	for (int i = 0; i < BUS_ALL_METHODS; i++) {
 		BusCallHeader header = good_header(bus_all_methods[i], &arena);
 		enum err err = send(&bench, &header, (struct bus_body){ .chunk = STR("chunk") });
@@ -171,7 +183,7 @@ Test(bus_methods, what_is_no_call_is_refused)
 	};
 	struct bench bench;
 
-	bench_start(&bench);
+	bench_start(&bench, NULL);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		BusCallHeader header = BUS_CALL_HEADER__INIT;
 		int before = runs;
@@ -182,4 +194,56 @@ Test(bus_methods, what_is_no_call_is_refused)
 		cr_assert_eq(runs, before, "%s", rows[i].what);
 	}
 	bench_stop(&bench);
+}
+
+/* The certificate that has just this role: a service's where none is of it. */
+static const char *
+certificate_of(enum bus_role role)
+{
+	return role == BUS_ROLE_SERVICE ? "blob" : bus_role_name(role);
+}
+
+Test(bus_methods, by_tls_a_caller_has_the_roles_of_its_certificate)
+{
+	struct arena arena = { 0 };
+
+	for (uint32_t own = 0; own < BUS_ROLE_COUNT; own++) {
+		struct bench bench;
+
+		bench_start(&bench, certificate_of((enum bus_role)own));
+		for (int i = 0; i < BUS_ALL_METHODS; i++) {
+			const struct bus_method *method = bus_all_methods[i];
+
+			for (uint32_t role = 0; role <= BUS_ROLE_COUNT; role++) {
+				BusCallHeader header = good_header(method, &arena);
+				bool may = role == own && (method->roles >> role & 1) != 0;
+				struct str what = arena_printf(&arena, "%s as %s", certificate_of((enum bus_role)own),
+				    bus_role_name((enum bus_role)role));
+
+				header.role = role;
+				expect(&bench, method, &header, may ? ERR_OK : ERR_DENIED, what.ptr);
+			}
+		}
+		bench_stop(&bench);
+	}
+	arena_clear(&arena);
+}
+
+Test(bus_methods, by_tls_a_certificate_of_all_roles_may_claim_each)
+{
+	struct bench bench;
+	struct arena arena = { 0 };
+
+	bench_start(&bench, "all");
+	for (int i = 0; i < BUS_ALL_METHODS; i++) {
+		for (uint32_t role = 0; role < BUS_ROLE_COUNT; role++) {
+			BusCallHeader header = good_header(bus_all_methods[i], &arena);
+
+			header.role = role;
+			expect(&bench, bus_all_methods[i], &header, (bus_all_methods[i]->roles >> role & 1) != 0 ? ERR_OK : ERR_DENIED,
+			    bus_role_name((enum bus_role)role));
+		}
+	}
+	bench_stop(&bench);
+	arena_clear(&arena);
 }
