@@ -178,11 +178,8 @@ admin_connect(struct admin *admin, const struct admin_line *line)
 void
 admin_disconnect(struct admin *admin)
 {
-	if (admin->own != NULL) {
-		if (metadata_service.drain != NULL)
-			metadata_service.drain(admin->own);
+	if (admin->own != NULL)
 		metadata_service.stop(admin->own);
-	}
 	bus_free(admin->bus);
 	arena_clear(&admin->arena);
 	config_free(admin->config);

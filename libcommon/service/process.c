@@ -21,6 +21,7 @@ struct process {
 	struct ops *ops;
 	void *selves[SERVICES_MAX];
 	size_t started;
+	bool was_ready;
 };
 
 static const struct log process_log = { .service = "process" };
@@ -107,6 +108,7 @@ start(struct process *p, const struct config *config)
 	}
 	TRY(drop_privilege(config));
 	ops_set_ready(p->ops, true);
+	p->was_ready = true;
 	log_info(&process_log, "process.ready", KV_C("version", SORA_VERSION));
 	return ERR_OK;
 }
@@ -145,6 +147,22 @@ process_reload(struct process *p)
 	log_info(&process_log, "process.reloaded");
 }
 
+/*
+ * Callers on other machines may know our address for a while longer: they are told to ask another, and end what they have begun here. Who is
+ * in this process, or on this machine, has nobody else to ask.
+ */
+static void
+linger(const struct process *p)
+{
+	int64_t ms = p->context.config->drain_linger;
+	struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	if (!p->was_ready || p->context.is_all_in_one || !bus_serves_network(p->context.bus))
+		return;
+	log_info(&process_log, "process.linger", KV_INT("ms", ms));
+	nanosleep(&time, NULL);
+}
+
 void
 process_stop(struct process *p)
 {
@@ -155,6 +173,9 @@ process_stop(struct process *p)
 	for (size_t i = 0; i < p->started; i++)
 		if (p->services[i]->drain != NULL)
 			p->services[i]->drain(p->selves[i]);
+	if (p->context.bus != NULL)
+		bus_drain(p->context.bus);
+	linger(p);
 	/* The last started, the frontends, end first: what they ask of the others is still answered. */
 	for (size_t i = p->started; i > 0; i--)
 		p->services[i - 1]->stop(p->selves[i - 1]);

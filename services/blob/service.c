@@ -144,22 +144,11 @@ blob_start(const struct service_context *context, void **ret_self)
 }
 
 static void
-blob_drain(void *self)
-{
-	struct blob_service_state *state = self;
-
-	/* In the all-in-one the frontends still finish what they have begun, through us. */
-	if (!state->context->is_all_in_one)
-		bus_drain(state->context->bus);
-}
-
-static void
 blob_stop(void *self)
 {
 	struct blob_service_state *state = self;
 	struct bus *bus = state->context->bus;
 
-	bus_drain(bus);
 	bus_quiesce(bus, clock_mono_ms() + state->context->config->drain_time);
 	/* What is still under way waits for the store: now it fails, and no call outlives its own deadline. */
 	blob_keeper_stop(state->blob);
@@ -183,7 +172,6 @@ blob_check(const struct service_context *context, struct buffer *problems)
 const struct service blob_service = {
 	.name = "blob",
 	.start = blob_start,
-	.drain = blob_drain,
 	.stop = blob_stop,
 	.check = blob_check,
 };

@@ -1,6 +1,7 @@
 /* The metadata service's life: start, drain, stop. */
 #include "services/metadata/service.h"
 
+#include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
 #include "services/metadata/authorise.h"
 #include "services/metadata/login.h"
@@ -9,7 +10,7 @@
 #include "services/metadata/schema_wait.h"
 #include "services/metadata/watch.h"
 
-enum { QUEUED = 4096, IN_FLIGHT = 20000 };
+enum { QUEUED = 4096, IN_FLIGHT = 20000, LAST_CALLS_MS = 35 * 1000 };
 
 enum err
 metadata_read(struct rpc *rpc, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret)
@@ -30,21 +31,15 @@ metadata_stop(void *self)
 	struct metadata *metadata = self;
 
 	schema_wait_stop(metadata->schema_wait);
+	/* Whoever watches heard of every change until now. Then what is under way; no call outlives its own deadline. */
 	watch_drain(metadata->watch);
+	bus_quiesce(metadata->bus, clock_mono_ms() + LAST_CALLS_MS);
 	logins_free(metadata->logins);
 	queue_free(metadata->queue);
 	watch_free(metadata->watch);
 	pg_pool_free(metadata->pool);
 	accounts_free(metadata->accounts);
 	free(metadata);
-}
-
-static void
-metadata_drain(void *self)
-{
-	struct metadata *metadata = self;
-
-	watch_drain(metadata->watch);
 }
 
 static enum err
@@ -81,7 +76,6 @@ metadata_start(const struct service_context *context, void **ret_self)
 const struct service metadata_service = {
 	.name = "metadata",
 	.start = metadata_start,
-	.drain = metadata_drain,
 	.stop = metadata_stop,
 	.check = schema_check,
 };

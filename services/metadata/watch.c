@@ -288,9 +288,9 @@ watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req
 
 	pthread_mutex_lock(&watch->mutex);
 	w = find(watch, req->watcher);
-	if (!w && watch->watcher_count == WATCHERS_MAX) {
+	if (watch->is_ending || (!w && watch->watcher_count == WATCHERS_MAX)) {
 		pthread_mutex_unlock(&watch->mutex);
-		return ERR_BUSY;
+		return watch->is_ending ? ERR_GOING_AWAY : ERR_BUSY;
 	}
 	if (!w) {
 		w = introduce(watch, req->watcher);
@@ -307,7 +307,7 @@ watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req
 			drop_event(w);
 		if (w->rpc)
 			answer(watch, w, ERR_OK, &answers);
-		is_waiting = w->count == 0 && !w->is_lost && !watch->is_ending;
+		is_waiting = w->count == 0 && !w->is_lost;
 	}
 	if (is_waiting) {
 		rpc_defer(rpc);

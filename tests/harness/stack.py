@@ -1,5 +1,5 @@
 """A running Sora: all in one process, or every service in two replicas, on a database of its own."""
-import itertools, json, os, shutil, subprocess
+import itertools, json, os, shutil, subprocess, urllib.request
 
 from .processes import HOST, Process, free_port, wait_for
 
@@ -97,7 +97,7 @@ class Stack:
         """Write the file of one process: a nested mapping, as JSON, which is YAML."""
         tree = {}
         common = {
-            "hostname": "sora.test", "drain.time": "1s",
+            "hostname": "sora.test", "drain.time": "1s", "drain.linger": "200ms",
             "log.level": "debug", "message.size": "120M", "net.per_address": 5000, "net.per_user": 5000,
             "tls.certificate": f"{self.directory}/cert.pem", "tls.key": f"{self.directory}/key.pem",
             "database.host": HOST, "database.port": self.postgres.port, "database.user": "sora",
@@ -196,6 +196,15 @@ class Stack:
         self.processes[name].start()
 
     # -- for tests
+
+    def metric(self, kind, name):
+        """A counter of all replicas of a service, "" for those of every process, added up."""
+        total = 0
+        for process, port in self.ops.items():
+            if process.startswith(kind) or process == "sora":
+                with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
+                    total += sum(int(line.split()[1]) for line in answer.read().decode().splitlines() if line.startswith(name + " "))
+        return total
 
     def run(self, program, *args, check=True, stdin=None):
         env = {**os.environ, "LSAN_OPTIONS": f"suppressions={TOP}/tests/harness/lsan.supp:print_suppressions=0"}
