@@ -100,6 +100,16 @@ migrate_verb(const struct config *config, int argc, char **argv)
 	return 0;
 }
 
+/* Services connect anew, and know the new timeline then. Not everyone may end the sessions of another role. */
+static bool
+end_sessions(struct pg *pg, struct arena *arena)
+{
+	struct pg_failure failure;
+
+	return pg_script(pg, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+		" AND application_name = 'sora-metadata' AND pid <> pg_backend_pid()", clock_mono_ms() + ASK_MS, arena, &failure) == ERR_OK;
+}
+
 int
 new_timeline_verb(const struct config *config, int argc, char **argv)
 {
@@ -112,10 +122,12 @@ new_timeline_verb(const struct config *config, int argc, char **argv)
 	(void)argv;
 	if (err == ERR_OK)
 		err = pg_script(pg, "UPDATE history SET epoch = epoch + 1", clock_mono_ms() + ASK_MS, &arena, &failure);
-	if (err == ERR_OK)
-		printf("a new timeline has begun: restart every metadata service now\n");
-	else
+	if (err != ERR_OK)
 		fprintf(stderr, "sora-metadata: %.*s\n", STR_ARG(failure.text));
+	else if (end_sessions(pg, &arena))
+		printf("a new timeline has begun: every metadata service connects anew\n");
+	else
+		printf("a new timeline has begun: restart every metadata service now\n");
 	pg_close(pg);
 	arena_clear(&arena);
 	return err == ERR_OK ? 0 : 1;
