@@ -30,6 +30,11 @@ struct queue {
 };
 
 static const struct pg_statement lock_statement = { "lock", "SELECT mailboxes_lock($1, $2, $3)" };
+/*
+ * What finds a change done is no proof that it will stay: one whose COMMIT was not answered may be there and not yet on the synchronous
+ * standby. A transaction that writes is answered only when itself and all before it are.
+ */
+static const struct pg_statement settle_statement = { "settle", "SELECT pg_logical_emit_message(true, 'sora', 'settled')" };
 
 /* ---- the queue */
 
@@ -149,27 +154,30 @@ lock_args(struct pg_args *args, struct write **batch, size_t count)
 }
 
 static enum err
-run_together(struct queue *q, struct write **batch, size_t count, struct arena *arena, struct pg_failure *failure)
+run_together(struct queue *q, struct write **batch, size_t count, bool is_settling, struct arena *arena, struct pg_failure *failure)
 {
 	struct pg_step steps[BATCH_MAX + 1] = { 0 };
-	struct pg_args locks = { .arena = arena };
-	size_t n = 0, locked = count > 1;
+	struct pg_args locks = { .arena = arena }, none = { .arena = arena };
+	size_t n = 0, before;
 	int64_t deadline_ms = latest_deadline(batch, count);
 	struct pg *pg;
 	enum err err;
 
-	if (locked) {
+	if (is_settling)
+		steps[n++] = (struct pg_step){ .statement = &settle_statement, .args = &none, .arena = arena };
+	if (count > 1) {
 		lock_args(&locks, batch, count);
 		steps[n++] = (struct pg_step){ .statement = &lock_statement, .args = &locks, .arena = arena };
 	}
+	before = n;
 	for (size_t i = 0; i < count; i++)
 		steps[n++] = (struct pg_step){ batch[i]->statement, &batch[i]->args, batch[i]->arena, { 0 } };
 	*failure = (struct pg_failure){ .text = STR_NONE };
-	TRY(pg_take(q->metadata->pool, deadline_ms, &pg));
+	TRY(pg_take_to_write(q->metadata->pool, batch[0]->account, deadline_ms, &pg));
 	err = pg_transaction(pg, steps, n, deadline_ms, failure);
 	pg_give(q->metadata->pool, pg);
 	for (size_t i = 0; err == ERR_OK && i < count; i++)
-		batch[i]->rows = steps[locked + i].rows;
+		batch[i]->rows = steps[before + i].rows;
 	return err;
 }
 
@@ -201,7 +209,7 @@ run_alone(struct queue *q, struct write *write, bool is_unknown)
 	enum err err = ERR_DEADLINE;
 
 	for (int attempt = 0; clock_left_ms(write->deadline_ms) > 0; attempt++) {
-		err = run_together(q, &write, 1, &arena, &failure);
+		err = run_together(q, &write, 1, is_unknown, &arena, &failure);
 		if (err == ERR_OK)
 			break;
 		is_unknown |= failure.is_unknown;
@@ -244,7 +252,7 @@ run_batch(struct queue *q, struct write **batch, size_t count)
 
 	count = refuse_late(batch, count);
 	if (count > 1) {
-		err = run_together(q, batch, count, &arena, &failure);
+		err = run_together(q, batch, count, false, &arena, &failure);
 		if (err == ERR_OK)
 			metric_add(METRIC_PG_BATCHED, (int64_t)count);
 		else
@@ -312,14 +320,11 @@ struct queue *
 queue_new(struct metadata *metadata)
 {
 	struct queue *q = MEM_NEW(struct queue);
-	int64_t connections = metadata->config->database_connections;
-
 	q->metadata = metadata;
 	q->ready_last = &q->ready;
 	pthread_mutex_init(&q->mutex, NULL);
 	pthread_cond_init(&q->work, NULL);
-	/* A quarter of the connections is left to those who read. */
-	q->writer_count = connections < 2 ? 1 : (size_t)(connections - connections / 4);
+	q->writer_count = pg_writers(metadata->config);
 	if (q->writer_count > WRITERS_MAX)
 		q->writer_count = WRITERS_MAX;
 	for (size_t i = 0; i < q->writer_count; i++)

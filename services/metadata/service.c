@@ -25,6 +25,15 @@ metadata_read(struct rpc *rpc, const struct pg_statement *statement, struct pg_a
 	return err;
 }
 
+/* A COMMIT that was given up has been answered, or will never be: nobody has told what it did. */
+static void
+settled_late(void *context, uint64_t account)
+{
+	struct metadata *metadata = context;
+
+	watch_lose(metadata->watch, account);
+}
+
 static void
 metadata_stop(void *self)
 {
@@ -36,8 +45,8 @@ metadata_stop(void *self)
 	bus_quiesce(metadata->bus, clock_mono_ms() + LAST_CALLS_MS);
 	logins_free(metadata->logins);
 	queue_free(metadata->queue);
-	watch_free(metadata->watch);
 	pg_pool_free(metadata->pool);
+	watch_free(metadata->watch);
 	accounts_free(metadata->accounts);
 	free(metadata);
 }
@@ -57,10 +66,10 @@ metadata_start(const struct service_context *context, void **ret_self)
 	metadata->log.service = "metadata";
 	if (context->config->token_keys.count == 0 && !context->is_all_in_one)
 		log_warn(&metadata->log, "token.keys", KV_C("detail", "none is set: logins are valid at this process alone"));
-	metadata->pool = pg_pool_new(context->config);
 	metadata->accounts = accounts_new(context->config);
 	metadata->logins = logins_new(context->config);
 	metadata->watch = watch_new();
+	metadata->pool = pg_pool_new(context->config, settled_late, metadata);
 	metadata->queue = queue_new(metadata);
 	err = metadata_serve(context->bus, &metadata_handlers, metadata, &limits);
 	if (err == ERR_OK && schema == ERR_UNAVAILABLE)

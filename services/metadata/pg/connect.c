@@ -7,7 +7,8 @@
 #include "libcommon/core/metrics.h"
 #include "services/metadata/pg/internal.h"
 
-enum { CONNECT_MS = 5000 };
+/* With a host to try after it, one that does not answer is given less time. */
+enum { CONNECT_MS = 5000, CONNECT_MANY_MS = 2000 };
 
 bool
 pg_wait(struct pg *pg, bool is_write, int64_t deadline_ms)
@@ -35,7 +36,7 @@ warned(void *arg, const PGresult *result)
 
 /*
  * Plans are made once and kept: all are walks along an index, whatever the parameters. Tables are small at first and large later, so those
- * plans are ruled out that are only good while they are small.
+ * plans are ruled out that are only good while they are small. Who waits for a lock gives up well before his call does.
  */
 static const char *
 session_options(const struct config *config, struct arena *arena)
@@ -44,17 +45,17 @@ session_options(const struct config *config, struct arena *arena)
 
 	return arena_printf(arena, "-c timezone=UTC -c statement_timeout=%lld -c lock_timeout=%lld"
 		" -c idle_in_transaction_session_timeout=%lld -c enable_seqscan=off"
-		" -c plan_cache_mode=force_generic_plan -c jit=off -c client_min_messages=warning", timeout, timeout, timeout).ptr;
+		" -c plan_cache_mode=force_generic_plan -c jit=off -c client_min_messages=warning", timeout, timeout / 2, timeout).ptr;
 }
 
 static PGconn *
-connect_start(const struct config *config, struct arena *arena)
+connect_start(const struct config *config, size_t place, struct arena *arena)
 {
+	struct pg_host host = pg_host_at(config, place, arena);
 	const char *keywords[] = { "host", "port", "dbname", "user", "password", "sslmode", "application_name",
 		"target_session_attrs", "client_encoding", "keepalives_idle", "keepalives_interval", "keepalives_count",
 		"tcp_user_timeout", "options", NULL };
-	const char *values[] = { arena_cstr(arena, config->database_host),
-		arena_printf(arena, "%lld", (long long)config->database_port).ptr, arena_cstr(arena, config->database_name),
+	const char *values[] = { host.name, host.port, arena_cstr(arena, config->database_name),
 		arena_cstr(arena, config->database_user), arena_cstr(arena, config->database_password),
 		arena_cstr(arena, config->database_tls), "sora-metadata", "read-write", "UTF8", "10", "5", "3", "15000",
 		session_options(config, arena), NULL };
@@ -78,46 +79,51 @@ connect_finish(struct pg *pg, int64_t deadline_ms)
 }
 
 static enum err
-read_timeline(struct pg *pg, int64_t deadline_ms, struct arena *arena, struct str *reterr_text)
+read_history(struct pg *pg, int64_t deadline_ms, struct arena *arena, struct str *reterr_text)
 {
-	static const struct pg_statement timeline = { "timeline", "SELECT current_timeline()" };
+	static const struct pg_statement history = { "history", "SELECT current_timeline(), system_identifier,"
+		" ('x' || substring(pg_walfile_name(pg_current_wal_insert_lsn()) FROM 1 FOR 8))::bit(32)::integer FROM pg_control_system()" };
 	struct pg_args none = { .arena = arena };
 	struct pg_failure failure;
 	struct pg_rows rows;
-	enum err err = pg_run(pg, &timeline, &none, deadline_ms, arena, &rows, &failure);
+	enum err err = pg_run(pg, &history, &none, deadline_ms, arena, &rows, &failure);
 
 	if (err != ERR_OK) {
 		*reterr_text = failure.text;
 		return err;
 	}
 	pg->timeline = pg_int(&rows, 0, 0);
+	pg->history = (struct pg_history){ pg_int(&rows, 0, 1), pg_int(&rows, 0, 2) };
 	return ERR_OK;
 }
 
 enum err
-pg_connect(const struct config *config, bool has_schema, int64_t deadline_ms, struct arena *arena, struct pg **ret,
+pg_connect(const struct config *config, size_t place, bool has_schema, int64_t deadline_ms, struct arena *arena, struct pg **ret,
     struct str *reterr_text)
 {
 	struct pg *pg = MEM_NEW(struct pg);
-	int64_t until = clock_mono_ms() + CONNECT_MS;
+	int64_t until_ms = clock_mono_ms() + (pg_host_count(config) > 1 ? CONNECT_MANY_MS : CONNECT_MS);
 	enum err err = ERR_OK;
 
-	pg->conn = connect_start(config, arena);
+	if (until_ms > deadline_ms)
+		until_ms = deadline_ms;
+	pg->place = place;
+	pg->timeout_ms = config->database_timeout;
+	pg->conn = connect_start(config, place, arena);
 	PQsetNoticeReceiver(pg->conn, warned, pg);
-	if (PQstatus(pg->conn) == CONNECTION_BAD || !connect_finish(pg, until < deadline_ms ? until : deadline_ms)) {
+	if (PQstatus(pg->conn) == CONNECTION_BAD || !connect_finish(pg, until_ms)) {
 		*reterr_text = str_trim(arena_copy(arena, str_c(PQerrorMessage(pg->conn))));
 		if (reterr_text->len == 0)
-			*reterr_text = STR("no answer in time");
+			*reterr_text = arena_printf(arena, "%s: no answer in time", pg_host_at(config, place, arena).name);
 		err = ERR_UNAVAILABLE;
-	} else {
-		metric_add(METRIC_PG_RECONNECTS, 1);
-		if (has_schema)
-			err = read_timeline(pg, deadline_ms, arena, reterr_text);
+	} else if (has_schema) {
+		err = read_history(pg, until_ms, arena, reterr_text);
 	}
 	if (err != ERR_OK) {
 		pg_close(pg);
 		return err;
 	}
+	metric_add(METRIC_PG_RECONNECTS, 1);
 	*ret = pg;
 	return ERR_OK;
 }
@@ -125,7 +131,16 @@ pg_connect(const struct config *config, bool has_schema, int64_t deadline_ms, st
 enum err
 pg_open(const struct config *config, struct arena *arena, struct pg **ret, struct str *reterr_text)
 {
-	return pg_connect(config, false, clock_mono_ms() + CONNECT_MS, arena, ret, reterr_text);
+	struct str text = STR_NONE, texts = STR_NONE;
+	enum err err = ERR_UNAVAILABLE;
+
+	for (size_t place = 0; err != ERR_OK && place < pg_host_count(config); place++) {
+		err = pg_connect(config, place, false, clock_mono_ms() + CONNECT_MS, arena, ret, &text);
+		texts = arena_printf(arena, "%.*s%s%.*s", STR_ARG(texts), texts.len > 0 ? "; " : "", STR_ARG(text));
+	}
+	if (err != ERR_OK)
+		*reterr_text = texts;
+	return err;
 }
 
 void

@@ -65,18 +65,28 @@ struct str_list pg_byteses(const struct pg_rows *rows, size_t row, int column, s
 struct pg;
 struct pg_pool;
 
-/* Does not connect yet. `config` must outlive it. */
-struct pg_pool *pg_pool_new(const struct config *config);
+/*
+ * Does not connect yet. `config` must outlive it. database.host may name several servers, one of which is the primary: connections are made
+ * to the one that can be written to, and of several that say so to the one with the newest timeline of PostgreSQL; those to the others end.
+ *
+ * A COMMIT that is not answered in time keeps its connection, which counts, until the answer comes or the connection is lost; then
+ * `settled` is called, on a thread of the pool's, with the account that it was taken for: something may have been committed.
+ */
+struct pg_pool *pg_pool_new(const struct config *config, void (*settled)(void *context, uint64_t account), void *context);
+/* How many connections may write at a time: a quarter is left to those who read. */
+size_t pg_writers(const struct config *config);
 void pg_pool_free(struct pg_pool *pool);
 
 /*
  * Take a connection, waiting for one until the deadline (monotonic), or at most as long as one takes to be made.
- * ERR_UNAVAILABLE at once while PostgreSQL is known to be away; it is tried again after 50 ms to 2 s.
+ * ERR_UNAVAILABLE at once while PostgreSQL is known to be away; it is tried again after 25 ms to 2 s, partly by chance.
  */
 enum err pg_take(struct pg_pool *pool, int64_t deadline_ms, struct pg **ret);
+/* For a pg_transaction of that account. ERR_UNAVAILABLE at once also while all that may write wait for the answer of a COMMIT. */
+enum err pg_take_to_write(struct pg_pool *pool, uint64_t account, int64_t deadline_ms, struct pg **ret);
 /* Give it back; one that is broken is closed, and those that idle are tried before they are used again. */
 void pg_give(struct pg_pool *pool, struct pg *pg);
-/* One without a pool or a timeline, for migrations. *reterr_text lives in `arena`. */
+/* One without a pool or a timeline, for migrations: to the first host that can be written to. *reterr_text lives in `arena`. */
 enum err pg_open(const struct config *config, struct arena *arena, struct pg **ret, struct str *reterr_text);
 void pg_close(struct pg *pg);
 
@@ -95,6 +105,11 @@ struct pg_failure {
 	struct str text;
 	struct str where;    /* the name of the statement */
 };
+
+/*
+ * Every statement ends, on the server too, when `deadline_ms` has come (57014, or 55P03 when it waits for a lock), or the session's own
+ * limit before: database.timeout, half of it for locks.
+ */
 
 /* One statement, which is its own transaction. ERR_UNAVAILABLE, ERR_INTERNAL: *reterr says more. */
 enum err pg_run(struct pg *pg, const struct pg_statement *statement, struct pg_args *args, int64_t deadline_ms, struct arena *arena,
@@ -119,7 +134,7 @@ enum err pg_transaction(struct pg *pg, struct pg_step *steps, size_t count, int6
 /* SQL that may hold several statements, without parameters (migrations). */
 enum err pg_script(struct pg *pg, const char *sql, int64_t deadline_ms, struct arena *arena, struct pg_failure *reterr);
 
-/* Would the same transaction succeed when it is run again: deadlock, lock timeout, a row that a twin made first. */
+/* Might the same transaction succeed when it is run again (states.c): deadlock, lock timeout, a server that is read only now. */
 bool pg_is_retryable(const struct pg_failure *failure);
 
 #endif

@@ -7,6 +7,9 @@ static const struct pg_statement begin_statement = { "begin", "BEGIN" };
 static const struct pg_statement commit_statement = { "commit", "COMMIT" };
 static const struct pg_statement rollback_statement = { "rollback", "ROLLBACK" };
 
+/* What is left of a call's time when its statement is ended, for the answer's way back. */
+enum { ANSWER_MS = 50 };
+
 /* One thing sent, whose result is to be read. */
 struct sent {
 	const struct pg_statement *statement;
@@ -91,6 +94,29 @@ send_statement(struct batch *b, const struct pg_statement *statement, struct pg_
 	return true;
 }
 
+/*
+ * A call that has less time than the session gives has it enforced by the server too: what nobody waits for any more must not hold
+ * a lock there. Within the transaction, so that the next one has the session's own limits again.
+ */
+static bool
+send_limits(struct batch *b)
+{
+	static const struct pg_statement limits = { "limits",
+		"SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true)" };
+	int64_t left_ms = clock_left_ms(b->deadline_ms) - ANSWER_MS, lock_ms = b->pg->timeout_ms / 2;
+	struct pg_args args = { .arena = b->arena };
+
+	if (left_ms + ANSWER_MS >= b->pg->timeout_ms / 5 * 4)
+		return true;
+	if (left_ms < 1)
+		left_ms = 1;
+	if (lock_ms > left_ms)
+		lock_ms = left_ms;
+	pg_arg_text(&args, arena_printf(b->arena, "%lld", (long long)left_ms));
+	pg_arg_text(&args, arena_printf(b->arena, "%lld", (long long)lock_ms));
+	return send_statement(b, &limits, &args, NULL, NULL);
+}
+
 /* Everything is handed to the kernel; what comes back meanwhile is taken, or both sides could wait for each other. */
 static bool
 flush(struct batch *b)
@@ -114,27 +140,6 @@ next_result(struct batch *b, PGresult **ret)
 	return true;
 }
 
-static enum err
-error_of(const char *sqlstate)
-{
-	static const char *const away[] = { "25006", "57P01", "57P02", "57P03", "57P05", "25P03", "57014", "55P03", "40001", "40P01" };
-
-	for (size_t i = 0; i < sizeof(away) / sizeof(away[0]); i++)
-		if (str_equal(str_c(sqlstate), str_c(away[i])))
-			return ERR_UNAVAILABLE;
-	if (str_starts_with(str_c(sqlstate), STR("08")) || str_starts_with(str_c(sqlstate), STR("53")))
-		return ERR_UNAVAILABLE;
-	return ERR_INTERNAL;
-}
-
-/* A server that cannot be written to (25006), or that ends our session, is left. */
-static bool
-breaks_connection(const char *sqlstate)
-{
-	return str_equal(str_c(sqlstate), STR("25006")) || str_equal(str_c(sqlstate), STR("25P03")) ||
-	    str_starts_with(str_c(sqlstate), STR("57P")) || str_starts_with(str_c(sqlstate), STR("08"));
-}
-
 static void
 failed(struct batch *b, const struct sent *sent, const PGresult *result)
 {
@@ -146,7 +151,7 @@ failed(struct batch *b, const struct sent *sent, const PGresult *result)
 		b->failure->sqlstate[i] = sqlstate && sqlstate[0] ? sqlstate[i] : 'X';
 	b->failure->text = arena_printf(b->arena, "%s (%s)", text ? text : PQresultErrorMessage(result), context ? context : "");
 	b->failure->where = str_c(sent->statement->name);
-	if (breaks_connection(b->failure->sqlstate))
+	if (pg_state_of(b->failure->sqlstate)->leaves)
 		b->pg->is_broken = true;
 }
 
@@ -162,7 +167,7 @@ take_result(struct batch *b, const struct sent *sent, PGresult *result, enum err
 	}
 	if (status == PGRES_FATAL_ERROR && err == ERR_OK) {
 		failed(b, sent, result);
-		err = error_of(b->failure->sqlstate);
+		err = pg_state_of(b->failure->sqlstate)->err;
 	}
 	if (status == PGRES_COMMAND_OK && sent->is_prepare && b->pg->prepared_count < PG_STATEMENTS_MAX)
 		b->pg->prepared[b->pg->prepared_count++] = sent->statement;
@@ -228,9 +233,9 @@ enum err
 pg_run(struct pg *pg, const struct pg_statement *statement, struct pg_args *args, int64_t deadline_ms, struct arena *arena,
     struct pg_rows *ret, struct pg_failure *reterr)
 {
-	struct batch b = batch_begin(pg, arena, 1, deadline_ms, reterr);
+	struct batch b = batch_begin(pg, arena, 2, deadline_ms, reterr);
 
-	if (!PQenterPipelineMode(pg->conn) || !send_statement(&b, statement, args, arena, ret))
+	if (!PQenterPipelineMode(pg->conn) || !send_limits(&b) || !send_statement(&b, statement, args, arena, ret))
 		return lost(&b);
 	return finish(&b);
 }
@@ -272,9 +277,10 @@ enum err
 pg_transaction(struct pg *pg, struct pg_step *steps, size_t count, int64_t deadline_ms, struct pg_failure *reterr)
 {
 	struct arena *arena = steps[0].arena;
-	struct batch b = batch_begin(pg, arena, count + 2, deadline_ms, reterr);
+	struct batch b = batch_begin(pg, arena, count + 3, deadline_ms, reterr);
 	enum err err;
-	bool is_sent = PQenterPipelineMode(pg->conn) && send_statement(&b, &begin_statement, NULL, NULL, NULL);
+	bool is_sent = PQenterPipelineMode(pg->conn) && send_statement(&b, &begin_statement, NULL, NULL, NULL) &&
+	    send_limits(&b);
 
 	for (size_t i = 0; is_sent && i < count; i++)
 		is_sent = send_statement(&b, steps[i].statement, steps[i].args, steps[i].arena, &steps[i].rows);
@@ -290,9 +296,30 @@ pg_transaction(struct pg *pg, struct pg_step *steps, size_t count, int64_t deadl
 		return ERR_UNAVAILABLE;
 	}
 	reterr->is_unknown = reterr->sqlstate[0] == '\0' && is_sent;
+	pg->is_pending = reterr->is_unknown && PQstatus(pg->conn) == CONNECTION_OK && PQflush(pg->conn) == 0;
 	if (roll_back(pg, arena, deadline_ms) != ERR_OK)
 		pg->is_broken = true;
 	return err;
+}
+
+bool
+pg_is_settled(struct pg *pg)
+{
+	ExecStatusType status = PGRES_EMPTY_QUERY, before;
+	PGresult *result;
+
+	if (!PQconsumeInput(pg->conn))
+		return true;
+	while (!PQisBusy(pg->conn)) {
+		before = status;
+		result = PQgetResult(pg->conn);
+		status = result ? PQresultStatus(result) : PGRES_EMPTY_QUERY;
+		PQclear(result);
+		/* Nothing ends each result; twice nothing, and there are no more. */
+		if (status == PGRES_PIPELINE_SYNC || PQstatus(pg->conn) == CONNECTION_BAD || (!result && before == PGRES_EMPTY_QUERY))
+			return true;
+	}
+	return false;
 }
 
 enum err
@@ -313,15 +340,4 @@ pg_script(struct pg *pg, const char *sql, int64_t deadline_ms, struct arena *are
 			return err;
 		err = take_result(&b, &sent, result, err);
 	}
-}
-
-bool
-pg_is_retryable(const struct pg_failure *failure)
-{
-	static const char *const again[] = { "40001", "40P01", "55P03", "23505" };
-
-	for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++)
-		if (str_equal(str_c(failure->sqlstate), str_c(again[i])))
-			return true;
-	return false;
 }
