@@ -65,6 +65,10 @@ class S3:
     def stop(self):
         subprocess.run([f"{TOP}/deploy/dev/start-radosgw", self.directory, "stop"], check=True)
 
+    def start_gateway(self):
+        """After a kill -9 of it alone: what it stored is kept by its OSD."""
+        subprocess.run([f"{TOP}/deploy/dev/start-radosgw", self.directory, "gateway"], check=True, stdout=subprocess.DEVNULL)
+
     @property
     def endpoint(self):
         return f"http://{HOST}:{self.port}"
@@ -75,7 +79,7 @@ class S3:
 
 
 class Stack:
-    """`layout` is "all" (one process, inproc) or "split" (two replicas of each service, tcp); `s3` None: a directory."""
+    """`layout` is "all" (one process, inproc) or "split" (two replicas of each service, tls+tcp); `s3` None: a directory."""
 
     def __init__(self, layout, directory, build, postgres, s3=None, settings=None):
         self.layout, self.directory, self.build, self.postgres, self.s3 = layout, directory, build, postgres, s3
@@ -150,17 +154,22 @@ class Stack:
         self.admin_config = self.config("sora", **own)
         self.add("sora", "sora", self.admin_config)
 
+    def bus(self, role):
+        """What the file of a process says of the bus: where the services are, and the certificate of its role."""
+        return {**{f"bus.{kind}": where for kind, where in self.urls.items()}, "bus.tls.ca": f"{self.certificates}/ca.pem",
+                "bus.tls.certificate": f"{self.certificates}/{role}.pem", "bus.tls.key": f"{self.certificates}/{role}.key"}
+
     def add_split(self):
-        urls = {kind: [f"tcp://{HOST}:{free_port()}" for _ in range(2)] for kind in ("metadata", "blob")}
-        bus = {f"bus.{kind}": where for kind, where in urls.items()}
+        self.certificates = certificates(f"{self.directory}/certificates")
+        self.urls = urls = {kind: [f"tls+tcp://{HOST}:{free_port()}" for _ in range(2)] for kind in ("metadata", "blob")}
         kinds = {"imap": ("imap.listen", "imap.tls_listen"), "lmtp": ("lmtp.listen",)}
         for service, i in itertools.product(SERVICES, range(2)):
             name = f"{service}-{i + 1}"
-            own = {**self.ports(name, *kinds.get(service, ())), **bus}
+            own = {**self.ports(name, *kinds.get(service, ())), **self.bus(service)}
             if service in urls:
                 own[f"{service}.listen"] = [urls[service][i]]
             self.add(name, f"sora-{service}", self.config(name, **own))
-        self.admin_config = f"{self.directory}/imap-1.yaml"
+        self.admin_config = self.config("admin", **self.bus("admin"))
         self.run("sora-metadata", "--config", f"{self.directory}/metadata-1.yaml", "migrate")
 
     # -- life

@@ -4,6 +4,7 @@ import imaplib, signal, smtplib, threading, time
 from harness.check import Skip, only
 from harness.mail import bodies, deliver, imap, lmtp, message, ok
 from harness.processes import wait_for
+from outages import matrix
 
 
 def tries(stack, user, mail, replica=0):
@@ -206,3 +207,11 @@ def test_idle_is_pushed_across_replicas_and_survives_the_loss_of_one(stack):
             pass
         if name:
             stack.start_again(name)
+
+
+@only("split")
+def test_each_outage_keeps_its_promises(stack):
+    """A part of the matrix that `./dev test outages` runs in full: every fault, and everything that can fail, once."""
+    if not stack.s3:
+        raise Skip("no S3 in this combination")
+    matrix.run_short(stack)

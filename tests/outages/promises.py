@@ -1,0 +1,97 @@
+"""What holds in every outage: a function for each promise, which raises Wrong. Their first lines are part of the document."""
+import re
+
+from .clients import Wrong, is_good
+from .wire import opened
+
+PROMPT_S = 1     # what a person does not call a wait
+ANSWER_S = 20    # an MTA has minutes, a mail program half a minute
+SHORT_S = 6
+WELL_S = 12
+SLACK_S = 5      # of a machine that has much else to do
+WELL_RUN = 5     # prompt successes, one after the other
+
+PASSING = re.compile(r"OK|250|NO \[UNAVAILABLE\]|4\d\d .*")
+ENDING = re.compile(r"refused|closed|BYE")
+
+
+def is_prompt(attempt):
+    return is_good(attempt.answer) and attempt.end - attempt.begin < PROMPT_S
+
+
+def after(client, end):
+    return [a for a in list(client.attempts) if a.end >= end]
+
+
+def is_well(client, end):
+    last = after(client, end)[-WELL_RUN:]
+    return len(last) == WELL_RUN and all(is_prompt(a) for a in last)
+
+
+def seconds_until_well(client, end):
+    """From the end of the outage until everything is prompt and good."""
+    later = after(client, end)
+    waits = [a.end for a in later if not is_prompt(a)]
+    return max(waits, default=end) - end
+
+
+def everyone(run):
+    for clients in (run.clients, run.others):
+        yield from clients.items()
+
+
+def is_correct(stage, run):
+    """An OK is true: what it shows is what is there, byte for byte."""
+    for operation, client in everyone(run):
+        if client.wrong:
+            raise Wrong(f"{operation}: {client.wrong!r}")
+
+
+def answers_fit(stage, run):
+    """A passing outage is told as such: `NO [UNAVAILABLE]`, 4yz; connections end only with the process that they lead to."""
+    for operation, client in everyone(run):
+        may_end = run.target.is_frontend() and client is run.clients.get(operation)
+        for a in client.attempts:
+            if not PASSING.fullmatch(a.answer) and not (may_end and ENDING.fullmatch(a.answer)):
+                raise Wrong(f"{operation}: {a.answer}, {a.begin - run.begin:.1f} s after the outage began")
+
+
+def answers_come(stage, run):
+    """Nobody waits longer than {ANSWER_S} s for an answer, whatever it is; unless the process that he is connected to is itself stopped."""
+    for operation, client in everyone(run):
+        for a in client.attempts:
+            begin = max(a.begin, run.end) if run.target.is_frontend() and a.end > run.end else a.begin
+            if a.end - begin > ANSWER_S + SLACK_S:
+                raise Wrong(f"{operation}: {a.answer} after {a.end - begin:.1f} s")
+
+
+def others_are_unhurt(stage, run):
+    """When one of two replicas fails, who uses the other one sees no error, and waits {SHORT_S} s at most, once or twice."""
+    for operation, client in run.others.items():
+        for a in client.attempts:
+            if not is_good(a.answer) or a.end - a.begin > SHORT_S + SLACK_S:
+                raise Wrong(f"{operation} over the other replica: {a.answer} after {a.end - a.begin:.1f} s")
+
+
+def is_well_again(stage, run):
+    """{WELL_S} s after the end of an outage everything goes as before, by itself."""
+    for operation, client in everyone(run):
+        if not is_well(client, run.end) or seconds_until_well(client, run.end) > WELL_S + SLACK_S:
+            raise Wrong(f"{operation}: {seconds_until_well(client, run.end):.1f} s after the end: {after(client, run.end)[-3:]}")
+
+
+def nothing_is_lost_or_doubled(stage, run):
+    """What was told OK or 250 is there, once, byte for byte; what was not is there once at most; who idles was told of every mail."""
+    for operation, client in everyone(run):
+        reader, answer = opened(stage.imap[1], client.place["user"])
+        if not reader:
+            raise Wrong(f"{operation}: cannot look after it: {answer}")
+        try:
+            client.check(reader)
+        except Wrong as wrong:
+            raise Wrong(f"{operation}: {wrong}")
+        finally:
+            reader.close()
+
+
+PROMISES = (is_correct, answers_fit, answers_come, others_are_unhurt, is_well_again, nothing_is_lost_or_doubled)
