@@ -26,7 +26,8 @@ enum {
 
 	LISTENERS_MAX = 32,
 	OUTPUT_CHUNK = 16 * 1024,         /* collected before it is sent */
-	OUTPUT_QUEUE = 1024 * 1024,       /* queued before a thread waits */
+	OUTPUT_QUEUE = 1024 * 1024,       /* queued before a thread waits, until half of it is sent */
+	OUTPUT_STEP = 64 * 1024,          /* what must be sent in write_ms, when there is so much */
 };
 
 struct slot {
@@ -65,7 +66,7 @@ struct net_conn {
 	bool is_stuck : 1;      /* the last run consumed nothing: not again without more input */
 	bool has_woken : 1;     /* wake was the last to run: now it is the input's turn */
 	bool has_share : 1;     /* counted in user->running; under the pool's lock */
-	bool is_blocked : 1;    /* the socket took nothing, since progress_ms */
+	bool is_blocked : 1;    /* output waits for the client since progress_ms, when bytes_out was progress_out */
 	uint32_t interest;      /* EPOLLIN, EPOLLOUT */
 	SSL *ssl;
 	struct buffer in, out;
@@ -73,7 +74,8 @@ struct net_conn {
 	size_t push_at;         /* try to send when `out` is so long */
 	int64_t accepted_ms;
 	int64_t active_ms;      /* the last request's end */
-	int64_t progress_ms;    /* the socket took something; or the linger's start */
+	int64_t progress_ms;    /* also the linger's start */
+	uint64_t progress_out;
 	int64_t idle_ms;
 	uint64_t bytes_in, bytes_out;
 	struct tally_name *address, *user;

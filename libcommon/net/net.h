@@ -59,7 +59,11 @@ struct net_limits {
 	size_t per_address;        /* 0: no limit */
 	int64_t login_ms;          /* from accept to net_set_user; 0: this protocol has no login, idle_ms counts from the start */
 	int64_t idle_ms;           /* without a request, once logged in; may be changed by net_set_idle */
-	int64_t write_ms;          /* no progress in writing for so long: NET_END_SLOW */
+	/*
+	 * In so long a client takes 64 KiB of what waits for it, or all, and 512 KiB when a thread waits; else NET_END_SLOW. Who takes a
+	 * byte now and then holds neither memory nor threads.
+	 */
+	int64_t write_ms;
 	int64_t drain_ms;
 	size_t per_user;           /* 0: no limit */
 };

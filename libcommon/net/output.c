@@ -26,18 +26,28 @@ send_some(struct net_conn *conn, struct str bytes, size_t *ret_len)
 	return IO_OK;
 }
 
-/* Note what sending came to. */
+/* The client's time to take a step begins, if it does not run already. */
+static void
+note_blocked(struct net_conn *conn)
+{
+	if (conn->is_blocked)
+		return;
+	conn->is_blocked = true;
+	conn->progress_ms = clock_mono_ms();
+	conn->progress_out = conn->bytes_out;
+}
+
+/* Note what sending came to. A byte now and then is no progress: it is a step, or all that there was. */
 static void
 note(struct net_conn *conn, enum net_io io, size_t sent)
 {
 	if (io == IO_OK) {
 		conn->bytes_out += sent;
-		conn->is_blocked = false;
+		if (conn->bytes_out - conn->progress_out >= OUTPUT_STEP || sent == buffer_len(&conn->out))
+			conn->is_blocked = false;
 	} else if (io == IO_WANT_READ || io == IO_WANT_WRITE) {
 		conn->interest = io == IO_WANT_READ ? EPOLLIN : EPOLLOUT;
-		if (!conn->is_blocked)
-			conn->progress_ms = clock_mono_ms();
-		conn->is_blocked = true;
+		note_blocked(conn);
 	} else {
 		conn->is_broken = true;
 		buffer_clear(&conn->out);
@@ -69,12 +79,12 @@ output_deadline(const struct net_conn *conn)
 	return conn->progress_ms + conn->server->limits.write_ms;
 }
 
-/* Hold the thread until no more than `until` bytes are queued. */
+/* Hold the thread until no more than `until` bytes are queued, write_ms in all: others wait for it. */
 static enum err
 wait_output(struct net_conn *conn, size_t until)
 {
-	if (!conn->is_blocked)
-		conn->progress_ms = clock_mono_ms();
+	int64_t deadline_ms = clock_mono_ms() + conn->server->limits.write_ms;
+
 	while (buffer_len(&conn->out) > until) {
 		enum net_io io = conn->phase == PHASE_TLS ? tls_handshake(conn) : output_send(conn);
 		struct pollfd fd = { .fd = conn->fd };
@@ -89,7 +99,7 @@ wait_output(struct net_conn *conn, size_t until)
 			continue;
 		}
 		fd.events = io == IO_WANT_READ ? POLLIN : POLLOUT;
-		if (poll(&fd, 1, (int)clock_left_ms(output_deadline(conn))) == 0) {
+		if (poll(&fd, 1, (int)clock_left_ms(deadline_ms)) == 0) {
 			conn->is_broken = true;
 			conn->end = NET_END_SLOW;
 			buffer_clear(&conn->out);

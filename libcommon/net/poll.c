@@ -132,21 +132,31 @@ dequeue(struct net_queue *queue)
 	return conn;
 }
 
-/* One user cannot have all the threads: past half of them his connections wait for each other. */
+/*
+ * A user may have as many threads as are left for the others: the first one half, the next half of the rest. So a few who keep theirs
+ * busy do not keep everyone out. Past that his connections wait for each other. `idle`: threads that run nothing, or could be started.
+ */
 static bool
-take_share(struct net_conn *conn)
+take_share(struct net_conn *conn, size_t idle)
 {
 	struct tally_name *user = conn->user;
 
 	if (user == NULL)
 		return true;
-	if (user->running >= (conn->server->limits.threads_max + 1) / 2) {
+	if (user->running > 0 && user->running >= idle) {
 		enqueue(&user->waiting, conn);
 		return false;
 	}
 	user->running++;
 	conn->has_share = true;
 	return true;
+}
+
+/* The caller's thread, when it polls, is one of them. */
+static size_t
+idle_threads(const struct net_server *server)
+{
+	return server->limits.threads_max + server->pool.pollers - server->pool.threads;
 }
 
 void
@@ -182,7 +192,7 @@ may_run(struct net_conn *conn)
 	if (!may) {
 		assert(pool->threads > pool->pollers);
 		enqueue(&pool->ready, conn);
-	} else if (!take_share(conn)) {
+	} else if (!take_share(conn, idle_threads(server))) {
 		may = false;
 	} else {
 		pool->pollers--;
@@ -201,7 +211,7 @@ next_turn(struct pool *pool, struct net_conn *conn)
 		enqueue(&pool->ready, conn);
 	do {
 		conn = dequeue(&pool->ready);
-	} while (conn != NULL && !take_share(conn));
+	} while (conn != NULL && !take_share(conn, idle_threads(conn->server) + 1));
 	if (conn == NULL)
 		pool->pollers++;
 	pthread_mutex_unlock(&pool->lock);

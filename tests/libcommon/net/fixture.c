@@ -336,8 +336,8 @@ raise_file_limit(void)
 
 /* ---- clients */
 
-struct client
-client_connect(uint16_t port)
+static struct client
+connect_with(uint16_t port, int receive_bytes)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval wait = { .tv_sec = WAIT_MS / 1000 };
@@ -347,8 +347,22 @@ client_connect(uint16_t port)
 	cr_assert(c.fd >= 0);
 	setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (receive_bytes > 0)
+		setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
 	cr_assert_eq(connect(c.fd, (struct sockaddr *)&address, sizeof(address)), 0, "%m");
 	return c;
+}
+
+struct client
+client_connect(uint16_t port)
+{
+	return connect_with(port, 0);
+}
+
+struct client
+client_connect_small(uint16_t port)
+{
+	return connect_with(port, 8192);
 }
 
 void

@@ -68,6 +68,8 @@ struct client {
 	struct buffer in;
 };
 struct client client_connect(uint16_t port);
+/* Whose kernel holds little of what it does not read. */
+struct client client_connect_small(uint16_t port);
 void client_send(struct client *c, struct str bytes);
 /* The next line, without its end; valid until the next call. "(closed)" at the end, "(reset)", "(nothing)" after WAIT_MS. */
 const char *client_line(struct client *c);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "libcommon/core/clock.h"
+#include "libcommon/net/internal.h"
 #include "tests/libcommon/net/fixture.h"
 
 static struct fixture f;
@@ -215,6 +216,69 @@ Test(net, a_client_that_does_not_read_is_ended_as_slow)
 		cr_expect_eq(f.last_end, NET_END_SLOW, "%s: %s", sizes[i], net_end_name(f.last_end));
 		client_close(&c);
 	}
+	fixture_stop(&f);
+}
+
+/* The kernel holds little, on both sides: what the client takes, the server sees. */
+static struct client
+greeted_with_small_buffers(size_t number)
+{
+	struct client c = client_connect_small(f.port);
+	int bytes = 8192;
+
+	cr_assert_str_eq(client_line(&c), "* hello");
+	cr_assert(fixture_wait(&f, &f.opened, number + 1));
+	setsockopt(f.conns[number]->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	return c;
+}
+
+/* Waited for by a thread, and parked. */
+Test(net, a_client_that_takes_a_little_now_and_then_is_ended_as_slow, .timeout = 60)
+{
+	static const char *const sizes[] = { "BIG 100000000\r\n", "BIG 1000000\r\nBIG 1000000\r\nBIG 1000000\r\nBIG 1000000\r\nBIG 1000000\r\n"
+		"BIG 1000000\r\nBIG 1000000\r\nBIG 1000000\r\n" };
+
+	fixture_init(&f);
+	f.limits.write_ms = 2000;
+	fixture_start_plain(&f);
+	for (size_t i = 0; i < 2; i++) {
+		struct client c = greeted_with_small_buffers(i);
+		int64_t until_ms = clock_mono_ms() + WAIT_MS;
+		char some[200];
+
+		client_send(&c, str_c(sizes[i]));
+		/* At most 20 KB a second; a step of 64 KiB would have to be done in two. */
+		while (f.closed <= i && recv(c.fd, some, sizeof(some), 0) > 0) {
+			cr_assert_lt(clock_mono_ms(), until_ms, "%s: still there", sizes[i]);
+			usleep(10000);
+		}
+		cr_expect(fixture_wait(&f, &f.closed, i + 1));
+		cr_expect_eq(f.last_end, NET_END_SLOW, "%s: %s", sizes[i], net_end_name(f.last_end));
+		client_close(&c);
+	}
+	fixture_stop(&f);
+}
+
+/* Slower than at once, faster than too slow: however long it takes in all. */
+Test(net, a_client_that_takes_its_steps_in_time_is_not_ended, .timeout = 60)
+{
+	enum { TOTAL = 3000000 };
+	struct client c;
+	size_t total = 0;
+	char some[20000];
+	ssize_t got;
+
+	fixture_init(&f);
+	f.limits.write_ms = 5000;
+	fixture_start_plain(&f);
+	c = greeted_with_small_buffers(0);
+	client_send(&c, STR("BIG 1000000\r\nBIG 1000000\r\nBIG 1000000\r\nQUIT\r\n"));
+	while ((got = recv(c.fd, some, sizeof(some), 0)) > 0) {
+		total += (size_t)got;
+		usleep(5000);
+	}
+	cr_expect_eq(total, TOTAL + 3 * 2 + 5, "%zu", total);
+	client_close(&c);
 	fixture_stop(&f);
 }
 

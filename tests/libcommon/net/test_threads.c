@@ -154,3 +154,35 @@ Test(net_threads, one_user_cannot_have_them_all)
 	client_close(&other);
 	fixture_stop(&f);
 }
+
+/* Three who want all: half, half of the rest, and so on; the last thread is a fourth's. */
+Test(net_threads, a_few_users_cannot_have_them_all_either)
+{
+	static const char *const users[] = { "USER a", "USER b", "USER c" };
+	static const size_t running[] = { 4, 6, 7 };
+	struct client other;
+
+	fixture_init(&f);
+	f.limits.threads_max = 8;
+	fixture_start_plain(&f);
+	connect_all(30);
+	for (size_t i = 0; i < 30; i++) {
+		cr_assert_str_eq(client_ask(&clients[i], users[i / 10]), "OK");
+		client_send(&clients[i], STR("BLOCK\r\nECHO after\r\n"));
+		if (i % 10 == 9)
+			cr_expect(fixture_wait(&f, &f.running, running[i / 10]), "%zu run", f.running);
+	}
+	other = client_connect(f.port);
+	cr_expect_str_eq(client_line(&other), "* hello");
+	cr_expect_str_eq(client_ask(&other, "USER modest"), "OK");
+	cr_expect_str_eq(client_ask(&other, "ECHO x"), "x");
+	cr_expect_eq(f.running, 7);
+	fixture_open_gate(&f);
+	for (size_t i = 0; i < 30; i++) {
+		cr_expect_str_eq(client_line(&clients[i]), "done", "%zu", i);
+		cr_expect_str_eq(client_line(&clients[i]), "after", "%zu", i);
+	}
+	close_all(30);
+	client_close(&other);
+	fixture_stop(&f);
+}
