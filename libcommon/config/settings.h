@@ -70,7 +70,7 @@
 	X(THREADS, blob_threads, "blob.threads", "16", "threads that run calls")                                           \
 	X(STR, blob_store, "blob.store", "dir", "dir or s3")                                                           \
 	X(STR, blob_dir, "blob.dir", "/var/lib/sora/blobs", "with blob.store: dir")                                    \
-	X(TIME, blob_keep, "blob.keep", "30d", "how long a body stays after its last message is gone; longer than backups are kept") \
+	X(TIME, blob_keep, "blob.keep", "30d", "how long a body stays after its last message is gone; longer than backups are kept, never less than 2h") \
 	X(TIME, blob_sweep_age, "blob.sweep_age", "1d", "the sweep looks at objects older than this; not less than 2h in production") \
 	X(LIST, blob_seal_keys, "blob.seal_keys", "[]",                                                                \
 	    "seal bodies with AES-256-GCM: 64 hex digits each, best as ${file:/path}; the first writes, all read; none: not sealed") \
@@ -104,7 +104,7 @@
 	X(INT, net_per_user, "net.per_user", "100", "")                                                                \
 	X(THREADS, net_threads, "net.threads", "64", "the most that run sessions at once")                                 \
 	X(TIME, net_login_time, "net.login_time", "60s", "until a client has logged in")                               \
-	X(TIME, net_write_time, "net.write_time", "60s", "a client that takes nothing for so long is disconnected")    \
+	X(TIME, net_write_time, "net.write_time", "60s", "a client that in so long takes less than 64K of what waits for it is disconnected")    \
 	X(LIST, net_proxy_from, "net.proxy_from", "[]", "networks whose PROXY protocol v2 header is expected and believed") \
 	/* ---- sora-worker */                                                                                         \
 	X(TIME, worker_sweep_every, "worker.sweep_every", "6h", "how often objects that nothing refers to are looked for") \

@@ -10,8 +10,8 @@
 /* The first run comes soon after the start, but not of all workers at once. */
 enum { FIRST_MS = 10 * 1000, CALL_MS = 15 * 1000 };
 
-/* What the fences of the sweep need, see sweep.c. */
-enum { SWEEP_AGE_SAFE_MS = 2 * 60 * 60 * 1000 };
+/* A body may be referred to first an hour after its put, by a transaction that takes its time; what the fences need, see sweep.c. */
+enum { SAFE_AGE_MS = 2 * 60 * 60 * 1000 };
 
 struct job {
 	const char *name;
@@ -126,14 +126,22 @@ worker_stop(void *self)
 	free(state);
 }
 
+/* Tests have their reasons. */
+static void
+warn_when_short(const char *setting, int64_t age_ms)
+{
+	if (age_ms < SAFE_AGE_MS)
+		log_warn(&(struct log){ .service = "worker" }, "worker.short_age", KV_C("setting", setting),
+		    KV_C("detail", "below 2h: a slow delivery may lose its body"));
+}
+
 static enum err
 worker_start(const struct service_context *context, void **ret_self)
 {
 	struct worker_state *state = MEM_NEW(struct worker_state);
 
-	if (context->config->blob_sweep_age < SWEEP_AGE_SAFE_MS)
-		log_warn(&(struct log){ .service = "worker" }, "worker.sweep_age",
-		    KV_C("detail", "blob.sweep_age below 2h: a slow delivery may lose its body"));
+	warn_when_short("blob.sweep_age", context->config->blob_sweep_age);
+	warn_when_short("blob.keep", context->config->blob_keep);
 	state->worker.config = context->config;
 	state->worker.bus = context->bus;
 	pthread_mutex_init(&state->worker.lock, NULL);
