@@ -148,16 +148,20 @@ read_header(char *bytes, size_t size, size_t count, void *user)
 {
 	struct exchange *ex = user;
 	struct str line = str_from(bytes, size * count), name;
+	uint32_t seconds;
 
 	if (str_starts_with(line, STR("HTTP/"))) {
 		ex->reply->etag = STR_NONE;
 		ex->reply->date_ms = 0;
+		ex->reply->retry_ms = 0;
 	}
 	if (!str_split(&line, ':', &name) || line.ptr == NULL)
 		return size * count;
 	line = str_trim(line);
 	if (str_equal_nocase(name, STR("etag")) && line.len >= 2 && line.ptr[0] == '"')
 		ex->reply->etag = arena_copy(ex->arena, str_sub(line, 1, line.len - 2));
+	if (str_equal_nocase(name, STR("retry-after")) && str_to_u32(line, &seconds))
+		ex->reply->retry_ms = (int64_t)seconds * 1000;
 	if (str_equal_nocase(name, STR("date"))) {
 		time_t date = curl_getdate(arena_cstr(ex->arena, line), NULL);
 
@@ -203,7 +207,7 @@ set_limits(struct exchange *ex, const struct http *http)
 	SET(CURLOPT_TIMEOUT_MS, (long)left_ms);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	if (http->options.silence_ms > 0) {
-		SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+		SET(CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_SLOWEST);
 		SET(CURLOPT_LOW_SPEED_TIME, (long)(http->options.silence_ms / 1000));
 	}
 	return ERR_OK;

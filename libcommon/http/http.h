@@ -1,9 +1,9 @@
 /*
  * An HTTP/1.1 client (the only includer of libcurl): one request, one answer, by a deadline, on connections that are kept.
  *
- * Redirects are not followed, no proxy is taken from the environment, nothing is sent or asked for in compressed form. An answer of any
- * status is ERR_OK: whether 503 is worth another try is the caller's to say. Bodies are sent from memory with their length, so that every
- * try sends the same bytes from the first.
+ * Redirects are not followed, no proxy is taken from the environment, nothing is sent or asked for in compressed form. A head of more than
+ * 300 KB ends the request (libcurl's limit). An answer of any status is ERR_OK: whether 503 is worth another try is the caller's to say. Bodies
+ * are sent from memory with their length, so that every try sends the same bytes from the first.
  */
 #ifndef SORA_HTTP_HTTP_H
 #define SORA_HTTP_HTTP_H
@@ -14,11 +14,15 @@
 /* A pool of connections; any number of threads may use it. */
 struct http;
 
+/* A peer that sends a byte now and then is as good as silent. */
+enum { HTTP_SLOWEST = 1024 };
+
 struct http_options {
 	struct str ca_file;    /* PEM; empty: the system's authorities */
 	size_t idle;           /* connections that are kept when nobody uses them */
 	int64_t connect_ms;    /* the longest wait for a connection */
-	int64_t silence_ms;    /* no byte in either direction for so long: ERR_DEADLINE; whole seconds. 0: only the request's deadline */
+	/* Fewer than HTTP_SLOWEST bytes a second for so long, in both directions: ERR_DEADLINE; whole seconds. 0: only the request's deadline */
+	int64_t silence_ms;
 };
 
 struct http *http_new(const struct http_options *options);
@@ -47,6 +51,7 @@ struct http_reply {
 	int status;
 	struct str etag;     /* without quotes; empty: none */
 	int64_t date_ms;     /* of the Date header; 0: none */
+	int64_t retry_ms;    /* Retry-After in seconds; 0: none, or a date */
 	int64_t length;      /* Content-Length, -1: none. The body had as many bytes, else the answer is an error. HEAD has no body. */
 	struct str body;     /* in the arena; with on_body, only that of an answer that is not 2xx */
 	struct str problem;  /* with an error: what went wrong, for the log */

@@ -104,6 +104,7 @@ s3_open(const struct config *config, struct buffer *problems, void **ret_store)
 	s3->keys.secret_key = arena_copy(&s3->arena, config->s3_secret_key);
 	s3->keys.region = arena_copy(&s3->arena, config->s3_region);
 	s3->keys.service = STR("s3");
+	s3->young_ms = S3_YOUNG_MS;
 	address_set(s3, config);
 	pthread_mutex_init(&s3->lock, NULL);
 	pthread_cond_init(&s3->stop, NULL);

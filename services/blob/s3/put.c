@@ -86,12 +86,12 @@ etag_check(struct str etag, struct str bytes)
 static enum err
 length_check(struct s3_put *put, uint64_t length, int64_t deadline_ms)
 {
-	struct s3_call call = { .method = "HEAD", .key = put->key, .deadline_ms = deadline_ms };
+	struct s3_call call = { .method = "HEAD", .key = put->key, .deadline_ms = deadline_ms, .is_young = true };
 	struct arena arena = { 0 };
 	struct http_reply reply;
 	enum err err = s3_perform(put->s3, &call, &arena, &reply);
 
-	if (err == ERR_NONEXISTENT || (err == ERR_OK && reply.length != (int64_t)length))
+	if (err == ERR_OK && reply.length != (int64_t)length)
 		err = ERR_UNAVAILABLE;
 	arena_clear(&arena);
 	return err;
@@ -101,7 +101,8 @@ static enum err
 put_whole(struct s3_put *put, int64_t deadline_ms)
 {
 	struct str bytes = str_from(put->part, put->len);
-	struct s3_call call = { .method = "PUT", .key = put->key, .body = bytes, .has_body = true, .deadline_ms = deadline_ms };
+	struct s3_call call = { .method = "PUT", .key = put->key, .body = bytes, .has_body = true, .wants_etag = true,
+		.deadline_ms = deadline_ms };
 	struct arena arena = { 0 };
 	struct http_reply reply;
 	enum err err = s3_perform(put->s3, &call, &arena, &reply);
@@ -121,7 +122,7 @@ static enum err
 parts_begin(struct s3_put *put, int64_t deadline_ms)
 {
 	struct s3_call call = { .method = "POST", .key = put->key, .query = { { STR("uploads"), STR("") } }, .query_count = 1,
-		.has_body = true, .deadline_ms = deadline_ms };
+		.has_body = true, .ending = "</InitiateMultipartUploadResult>", .deadline_ms = deadline_ms };
 	struct arena arena = { 0 };
 	struct http_reply reply;
 	enum err err;
@@ -143,7 +144,7 @@ part_send(struct s3_put *put, int64_t deadline_ms)
 	struct arena arena = { 0 };
 	struct str bytes = str_from(put->part, put->len);
 	struct s3_call call = { .method = "PUT", .key = put->key, .query_count = 2, .body = bytes, .has_body = true,
-		.deadline_ms = deadline_ms };
+		.wants_etag = true, .deadline_ms = deadline_ms };
 	struct http_reply reply;
 	enum err err;
 
@@ -163,7 +164,7 @@ part_send(struct s3_put *put, int64_t deadline_ms)
 }
 
 /*
- * Make one object of the parts. The store says 200 before it begins, so what the body says counts; and when a cut connection made us ask
+ * Make one object of the parts. The store says 200 before it begins, so what the body says counts (s3_perform looks at it); and when a cut connection made us ask
  * twice, the upload is gone because it is done: the object's length settles both.
  */
 static enum err
@@ -171,15 +172,13 @@ parts_finish(struct s3_put *put, int64_t deadline_ms)
 {
 	struct arena arena = { 0 };
 	struct s3_call call = { .method = "POST", .key = put->key, .query = { { STR("uploadId"), put->upload } }, .query_count = 1,
-		.has_body = true, .deadline_ms = deadline_ms };
+		.has_body = true, .ending = "</CompleteMultipartUploadResult>", .deadline_ms = deadline_ms };
 	struct http_reply reply;
 	enum err err;
 
 	call.body = arena_printf(&arena, "<CompleteMultipartUpload>%.*s</CompleteMultipartUpload>",
 	    STR_ARG(buffer_str(&put->parts)));
 	err = s3_perform(put->s3, &call, &arena, &reply);
-	if (err == ERR_OK && str_find(reply.body, STR("<CompleteMultipartUploadResult")) == reply.body.len)
-		err = ERR_UNAVAILABLE;
 	arena_clear(&arena);
 	if (err != ERR_OK && err != ERR_NONEXISTENT)
 		return err;

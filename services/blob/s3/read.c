@@ -8,12 +8,19 @@
 /* A page of S3's; it gives no more. */
 enum { PAGE = 1000 };
 
+/* By the time in its name: put so lately that the store may say it is not there. Clocks differ; then it is young for longer. */
+static bool
+is_young(const struct s3 *s3, const struct uuid *id)
+{
+	return clock_wall_ms() - uuid_ms(*id) < s3->young_ms;
+}
+
 enum err
 s3_read(void *store, const struct uuid *id, uint64_t offset, size_t len, char *ret, int64_t deadline_ms)
 {
 	struct arena arena = { 0 };
 	struct s3_call call = { .method = "GET", .key = s3_key(&arena, id), .into = ret, .into_bytes = len,
-		.deadline_ms = deadline_ms };
+		.deadline_ms = deadline_ms, .is_young = is_young(store, id) };
 	struct http_reply reply;
 	enum err err;
 
@@ -69,7 +76,7 @@ static enum err
 list_page(struct listing *l, int64_t deadline_ms)
 {
 	size_t want = l->limit - l->count < PAGE ? l->limit - l->count : PAGE;
-	struct s3_call call = { .method = "GET", .query_count = 4, .deadline_ms = deadline_ms };
+	struct s3_call call = { .method = "GET", .query_count = 4, .ending = "</ListBucketResult>", .deadline_ms = deadline_ms };
 	struct http_reply reply;
 	struct str rest, contents, before = l->after;
 
@@ -79,8 +86,6 @@ list_page(struct listing *l, int64_t deadline_ms)
 	call.query[3] = (struct sigv4_pair){ STR("start-after"), l->after };
 	TRY(s3_perform(l->s3, &call, &l->arena, &reply));
 	rest = reply.body;
-	if (str_find(rest, STR("<ListBucketResult")) == rest.len)
-		return ERR_UNAVAILABLE;
 	l->is_more = str_equal(xml_text(&l->arena, rest, "IsTruncated"), STR("true"));
 	while (l->count < l->limit && xml_next(&rest, "Contents", &contents))
 		add_object(l, contents);
@@ -135,7 +140,7 @@ s3_clean(void *store, int64_t age_ms, int64_t deadline_ms)
 	struct s3 *s3 = store;
 	struct arena arena = { 0 };
 	struct s3_call call = { .method = "GET", .query = { { STR("uploads"), STR("") }, { STR("prefix"), s3->prefix } },
-		.query_count = 2, .deadline_ms = deadline_ms };
+		.query_count = 2, .ending = "</ListMultipartUploadsResult>", .deadline_ms = deadline_ms };
 	struct http_reply reply;
 	struct str rest, upload;
 	enum err err = s3_perform(s3, &call, &arena, &reply);

@@ -16,6 +16,8 @@ enum {
 	/* All puts together. */
 	S3_PUTS_BYTES = 128 * 1024 * 1024,
 	S3_REPLY_BYTES = 2 * 1024 * 1024,
+	/* A store that is consistent only in the end may not yet know of an object as young as this. */
+	S3_YOUNG_MS = 30 * 1000,
 };
 
 struct s3 {
@@ -27,6 +29,7 @@ struct s3 {
 	struct str path;   /* "/bucket" or "" */
 	struct str bucket, prefix;
 	struct log log;
+	int64_t young_ms;  /* S3_YOUNG_MS */
 	_Atomic int64_t ahead_ms;
 	atomic_bool has_clock;
 	atomic_size_t held; /* bytes of memory that puts have taken */
@@ -45,19 +48,25 @@ struct s3_call {
 	bool has_body;
 	char *into;                    /* where a body of exactly `into_bytes` goes; NULL: reply->body */
 	size_t into_bytes;
+	const char *ending;            /* the closing tag of the XML that says yes: without it the answer is not whole; NULL: no XML */
+	bool wants_etag;               /* something is stored: without an ETag the answer is not S3's */
 	int64_t deadline_ms;
 	bool is_once;                  /* no second try */
+	bool is_young;                 /* 404 may pass: the object was written a moment ago */
 };
 
 /*
- * Send it, again and again while the store is away, busy, slow or cuts the connection, until the deadline. *ret is the last answer;
- * its strings live in `arena`.
+ * Send it, again and again while the store is away, busy, slow, cuts the connection or talks nonsense, until the deadline; where it says
+ * when to come back (Retry-After), not earlier, and not at all when that is too late. *ret is the last answer; its strings live in `arena`.
  *
- * ERR_OK           2xx
- * ERR_NONEXISTENT  404
+ * ERR_OK           2xx, and what it says is what was asked for: no error in the body of a success, XML with its end
+ * ERR_NONEXISTENT  404 by the store itself, for an object, an upload, or (without a key) the bucket. A 404 of something that stands
+ *                  before it is none
  * ERR_CORRUPT      the object is shorter than what was asked for
  * ERR_CLOCK        the store refuses the time of our signature
- * ERR_DENIED, ERR_INVALID, ..  by status; logged, as failures of the store are
+ * ERR_DEADLINE, ERR_UNAVAILABLE  with a key, all else: what is wrong between us and the store is nothing that a mail or its reader can help
+ * ERR_BUSY, ERR_DENIED, ERR_INVALID, ..  without one, by status
+ * Failures are logged here.
  */
 enum err s3_perform(struct s3 *s3, const struct s3_call *call, struct arena *arena, struct http_reply *ret);
 

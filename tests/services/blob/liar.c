@@ -87,14 +87,47 @@ ask_store(struct visit *v)
 	close(store);
 }
 
-static void
-say(struct visit *v, const char *status, const char *code)
-{
-	char body[200];
-	int len = snprintf(body, sizeof(body), "<?xml version=\"1.0\"?><Error><Code>%s</Code></Error>", code);
+/* Answers that the store is not asked for. */
+static const struct {
+	enum lie lie;
+	const char *head, *code;
+} sayings[] = {
+	{ LIE_BUSY, "503 Slow Down", "SlowDown" },
+	{ LIE_ERROR, "500 Internal Server Error", "InternalError" },
+	{ LIE_THROTTLED, "429 Too Many Requests", "TooManyRequests" },
+	{ LIE_OK_ERROR, "200 OK", "InternalError" },
+	{ LIE_RETRY_SOON, "429 Too Many Requests\r\nRetry-After: 1", "TooManyRequests" },
+	{ LIE_RETRY_LATE, "503 Slow Down\r\nRetry-After: 3600", "SlowDown" },
+	{ LIE_MOVED, "301 Moved Permanently", "PermanentRedirect" },
+	{ LIE_REDIRECT, "307 Temporary Redirect", "TemporaryRedirect" },
+	{ LIE_DENIED, "403 Forbidden", "AccessDenied" },
+	{ LIE_NO_BUCKET, "404 Not Found", "NoSuchBucket" },
+	{ LIE_NO_KEY, "404 Not Found", "NoSuchKey" },
+	{ LIE_NOT_FOUND, "404 Not Found", NULL },
+	{ LIE_OK_EMPTY, "200 OK", "" },
+};
 
-	buffer_reset(&v->reply);
-	buffer_printf(&v->reply, "HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, len, body);
+/* True: this lie is one of them, and said. */
+static bool
+say(struct visit *v, enum lie kind)
+{
+	char body[200] = "<html><h1>Not Found</h1></html>";
+
+	for (size_t i = 0; i < sizeof(sayings) / sizeof(*sayings); i++) {
+		if (sayings[i].lie != kind)
+			continue;
+		if (sayings[i].code != NULL)
+			snprintf(body, sizeof(body), "<?xml version=\"1.0\"?><Error><Code>%s</Code></Error>", sayings[i].code);
+		if (kind == LIE_OK_EMPTY)
+			body[0] = '\0';
+		buffer_reset(&v->reply);
+		buffer_printf(&v->reply, "HTTP/1.1 %s\r\n", sayings[i].head);
+		if (kind == LIE_MOVED || kind == LIE_REDIRECT)
+			buffer_printf(&v->reply, "Location: http://127.0.0.1:%u/elsewhere\r\n", v->liar->port);
+		buffer_printf(&v->reply, "Content-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(body), body);
+		return true;
+	}
+	return false;
 }
 
 /* The answer again with `length` as its Content-Length and `keep` bytes of its body. */
@@ -122,50 +155,109 @@ change_date(struct visit *v)
 		memcpy((char *)date.ptr + 12, "2019", 4);
 }
 
-/* True: there is an answer to send. */
-static bool
-lie(struct visit *v, enum lie kind)
+/* The value of a header in the answer, other bytes of the same length. */
+static void
+overwrite(struct visit *v, const char *name, char byte)
 {
-	size_t up = body_at(buffer_str(&v->request)), body, len;
+	struct str value = header(buffer_str(&v->reply), name);
 
-	if (kind == LIE_BUSY)
-		say(v, "503 Slow Down", "SlowDown");
-	if (kind == LIE_ERROR)
-		say(v, "500 Internal Server Error", "InternalError");
-	if (kind == LIE_THROTTLED)
-		say(v, "429 Too Many Requests", "TooManyRequests");
-	if (kind == LIE_OK_ERROR)
-		say(v, "200 OK", "InternalError");
-	if (kind == LIE_BUSY || kind == LIE_ERROR || kind == LIE_THROTTLED || kind == LIE_OK_ERROR)
-		return true;
-	if (kind == LIE_SILENT) {
-		struct pollfd gone = { .fd = v->client, .events = POLLIN };
-
-		poll(&gone, 1, 30000);
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.ptr[i] != '"')
+			((char *)value.ptr)[i] = byte;
 	}
-	if (kind == LIE_CUT_BEFORE || kind == LIE_SILENT)
-		return false;
-	if (kind == LIE_FLIP_UP && buffer_len(&v->request) > up)
-		v->request.bytes[v->request.start + up] ^= 1;
-	ask_store(v);
-	body = body_at(buffer_str(&v->reply));
-	len = buffer_len(&v->reply) - body;
+}
+
+/* Bytes that do not end before the other side has had enough, or so many that it must have. */
+static void
+pour(struct visit *v, const char *first, const char *again, unsigned count, int pause_ms)
+{
+	struct pollfd gone = { .fd = v->client, .events = POLLIN };
+
+	send_all(v->client, str_c(first));
+	for (unsigned i = 0; i < count && poll(&gone, 1, pause_ms) == 0; i++)
+		send_all(v->client, str_c(again));
+}
+
+/* Answers that do not end. True: this lie is one of them. */
+static bool
+drone(struct visit *v, enum lie kind)
+{
+	static const char line[] = "X-Filler: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n";
+
+	if (kind == LIE_SILENT)
+		pour(v, "", "", 1, 30000);
+	else if (kind == LIE_HUGE_HEAD)
+		pour(v, "HTTP/1.1 200 OK\r\n", line, 1000000, 0);
+	else if (kind == LIE_HUGE_BODY)
+		pour(v, "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\n", line, 1000000, 0);
+	else if (kind == LIE_TRICKLE)
+		pour(v, "HTTP/1.1 206 Partial Content\r\nContent-Length: 100000\r\n\r\n", "x", 120, 250);
+	else if (kind == LIE_NO_HTTP)
+		pour(v, "220 mail.example.org ESMTP\r\n", "", 1, 0);
+	return kind == LIE_SILENT || kind == LIE_HUGE_HEAD || kind == LIE_HUGE_BODY || kind == LIE_TRICKLE || kind == LIE_NO_HTTP;
+}
+
+/* Change the store's answer. */
+static void
+twist(struct visit *v, enum lie kind)
+{
+	size_t body = body_at(buffer_str(&v->reply)), len = buffer_len(&v->reply) - body;
+	char *bytes = v->reply.bytes + v->reply.start;
+
 	if (kind == LIE_CUT_MIDDLE)
 		buffer_truncate(&v->reply, body + len / 2);
+	if (kind == LIE_CUT_HEAD)
+		buffer_truncate(&v->reply, body / 2);
+	if (kind == LIE_CUT_END)
+		buffer_truncate(&v->reply, body + len - 1);
 	if (kind == LIE_LONGER)
 		resize(v, len + 100, len);
 	if (kind == LIE_SHORTER)
 		resize(v, len - len / 10, len - len / 10);
+	if (kind == LIE_CUT_XML)
+		resize(v, len / 2, len / 2);
+	if (kind == LIE_EMPTY)
+		resize(v, 0, 0);
+	if (kind == LIE_MORE) {
+		resize(v, len + 100, len);
+		buffer_printf(&v->reply, "%0100d", 0);
+	}
 	if (kind == LIE_FLIP_DOWN)
-		v->reply.bytes[v->reply.start + body + len / 2] ^= 1;
+		bytes[body + len / 2] ^= 1;
+	if (kind == LIE_OTHER)
+		memset(bytes + body, 'x', len);
+	if (kind == LIE_ETAG)
+		overwrite(v, "\r\netag:", 'a');
+	if (kind == LIE_NO_ETAG)
+		memcpy((char *)header(buffer_str(&v->reply), "\r\netag:").ptr - 6, "XTag", 4);
 	if (kind == LIE_DATE)
 		change_date(v);
+}
+
+/* True: there is an answer to send. */
+static bool
+lie(struct visit *v, enum lie kind)
+{
+	size_t up = body_at(buffer_str(&v->request));
+
+	if (say(v, kind))
+		return true;
+	if (drone(v, kind) || kind == LIE_CUT_BEFORE)
+		return false;
+	if (kind == LIE_FLIP_UP && buffer_len(&v->request) > up)
+		v->request.bytes[v->request.start + up] ^= 1;
+	ask_store(v);
+	twist(v, kind);
+	if (kind == LIE_CONTINUE)
+		send_all(v->client, STR("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"));
 	return kind != LIE_CUT_AFTER;
 }
 
 static enum lie
 choose(struct liar *liar, struct str request)
 {
+	if (str_find(request, STR("/elsewhere")) < request.len)
+		liar->followed++;
 	if (!str_starts_with(request, str_c(liar->method)) || liar->lie == LIE_NONE)
 		return LIE_NONE;
 	if (atomic_fetch_sub(&liar->skip, 1) > 0 || atomic_fetch_sub(&liar->times, 1) <= 0)

@@ -21,6 +21,29 @@ enum lie {
 	LIE_SILENT,      /* no answer */
 	LIE_DATE,        /* the store's clock is an hour ahead */
 	LIE_OK_ERROR,    /* 200, with an error in the body */
+	LIE_OK_EMPTY,    /* 200, and nothing else; the request is not passed on */
+	LIE_RETRY_SOON,  /* 429 with Retry-After: 1 */
+	LIE_RETRY_LATE,  /* 503 with Retry-After: 3600 */
+	LIE_MOVED,       /* 301 to this proxy itself, which would answer */
+	LIE_REDIRECT,    /* 307 likewise */
+	LIE_DENIED,      /* 403 AccessDenied */
+	LIE_NO_BUCKET,   /* 404 NoSuchBucket */
+	LIE_NOT_FOUND,   /* 404 with a page of HTML: something that stands before the store */
+	LIE_NO_KEY,      /* 404 NoSuchKey, as by a store that does not know yet */
+	LIE_CUT_HEAD,    /* the connection ends in the middle of the answer's head */
+	LIE_CUT_END,     /* the last byte of the answer's body does not come */
+	LIE_MORE,        /* the body has more bytes than it should, and Content-Length agrees */
+	LIE_EMPTY,       /* the answer's own head, and an empty body */
+	LIE_OTHER,       /* the body is as long as it should be, and another one's */
+	LIE_NO_ETAG,     /* the store did it; the answer has no ETag */
+	LIE_ETAG,        /* the ETag is another one's */
+	LIE_CUT_XML,     /* the body lacks its second half, and Content-Length agrees */
+	LIE_HUGE_HEAD,   /* a head that does not end */
+	LIE_HUGE_BODY,   /* a body that does not end */
+	LIE_TRICKLE,     /* a byte now and then */
+	LIE_CONTINUE,    /* "100 Continue" three times, then the truth */
+	LIE_NO_HTTP,     /* the greeting of another protocol */
+	LIE_COUNT,
 };
 
 struct liar {
@@ -33,6 +56,7 @@ struct liar {
 	atomic_int skip;     /* so many are let through first */
 	atomic_int times;    /* and so many are lied to */
 	atomic_int lied;
+	atomic_int followed; /* redirects */
 };
 
 /* Listen on a port of the kernel's choice; the store is at 127.0.0.1:`store_port`. */
