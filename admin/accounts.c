@@ -157,13 +157,13 @@ list_run(struct admin *admin, const struct admin_line *line)
 
 const struct admin_command admin_accounts[] = {
 	/* name              help                                                       options */
-	{ "create-account",  "Make an account, with its first address", OPTIONS_SETTINGS, ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, create_run },
+	{ "create-account",  "Make an account, with its first address", OPTIONS_SETTINGS, ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, admin_connect, create_run },
 	{ "update-account",  "Change an account's password, quota, main address or state",
-	    OPTIONS_SETTINGS | ADMIN_OPT(DISABLE) | ADMIN_OPT(ENABLE), ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, update_run },
+	    OPTIONS_SETTINGS | ADMIN_OPT(DISABLE) | ADMIN_OPT(ENABLE), ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, admin_connect, update_run },
 	{ "delete-account",  "Delete an account: at once for its user, for good after account.keep", ADMIN_OPT(EMAIL), ADMIN_OPT(EMAIL),
-	    { ADMIN_OPT_EMAIL }, delete_run },
-	{ "restore-account", "Bring a deleted account back", ADMIN_OPT(EMAIL), ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, restore_run },
-	{ "list-accounts",   "Show all accounts", 0, 0, { ADMIN_OPT_NONE }, list_run },
-	{ "show-account",    "Show one account", ADMIN_OPT(EMAIL), ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, show_run },
-	{ NULL, NULL, 0, 0, { ADMIN_OPT_NONE }, NULL },
+	    { ADMIN_OPT_EMAIL }, admin_connect, delete_run },
+	{ "restore-account", "Bring a deleted account back", ADMIN_OPT(EMAIL), ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, admin_connect, restore_run },
+	{ "list-accounts",   "Show all accounts", 0, 0, { ADMIN_OPT_NONE }, admin_connect, list_run },
+	{ "show-account",    "Show one account", ADMIN_OPT(EMAIL), ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, admin_connect, show_run },
+	{ NULL, NULL, 0, 0, { ADMIN_OPT_NONE }, NULL, NULL },
 };

@@ -42,8 +42,8 @@ remove_run(struct admin *admin, const struct admin_line *line)
 
 const struct admin_command admin_addresses[] = {
 	{ "add-address",    "Give an account one more address", OPTIONS_BOTH | ADMIN_OPT(PRIMARY), OPTIONS_BOTH,
-	    { ADMIN_OPT_EMAIL, ADMIN_OPT_ADDRESS }, add_run },
+	    { ADMIN_OPT_EMAIL, ADMIN_OPT_ADDRESS }, admin_connect, add_run },
 	{ "remove-address", "Take an address away from an account", OPTIONS_BOTH, OPTIONS_BOTH,
-	    { ADMIN_OPT_EMAIL, ADMIN_OPT_ADDRESS }, remove_run },
-	{ NULL, NULL, 0, 0, { ADMIN_OPT_NONE }, NULL },
+	    { ADMIN_OPT_EMAIL, ADMIN_OPT_ADDRESS }, admin_connect, remove_run },
+	{ NULL, NULL, 0, 0, { ADMIN_OPT_NONE }, NULL, NULL },
 };

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static const struct admin_command *const groups[] = { admin_accounts, admin_addresses };
+static const struct admin_command *const groups[] = { admin_accounts, admin_addresses, admin_bus };
 enum { GROUP_COUNT = sizeof(groups) / sizeof(groups[0]) };
 
 /* What an outcome means to the shell, and what people can do about it. */
@@ -121,7 +121,7 @@ static enum admin_exit
 run(const struct admin_line *line)
 {
 	struct admin admin = { 0 };
-	enum err err = admin_connect(&admin, line);
+	enum err err = (line->command ? line->command->connect : admin_connect)(&admin, line);
 	enum admin_exit code;
 
 	if (err == ERR_OK && line->command != NULL)

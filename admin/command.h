@@ -18,11 +18,12 @@ enum admin_exit {
 enum { ADMIN_COMMAND_OPERANDS = 2 };
 
 struct admin_command {
-	const char *name;
+	const char *name;                                  /* one word, or two: noun and verb */
 	const char *help;                                  /* one line */
 	unsigned options;                                  /* ADMIN_OPT(..), or-ed, beside those of every command */
 	unsigned needs;                                    /* those that must be given */
 	enum admin_option operands[ADMIN_COMMAND_OPERANDS]; /* what arguments without a name are, in order */
+	enum err (*connect)(struct admin *admin, const struct admin_line *line); /* before it: connect.h */
 	/* ERR_SYNTAX: the line is wrong; `admin_explain` said how. Others: as the service answered. */
 	enum err (*run)(struct admin *admin, const struct admin_line *line);
 };
@@ -30,6 +31,7 @@ struct admin_command {
 /* The groups, each ended by a row without a name. */
 extern const struct admin_command admin_accounts[];
 extern const struct admin_command admin_addresses[];
+extern const struct admin_command admin_bus[];
 
 /* NULL: there is none. */
 const struct admin_command *admin_command_find(struct str name);

@@ -175,6 +175,28 @@ admin_connect(struct admin *admin, const struct admin_line *line)
 	return run_own(admin);
 }
 
+enum err
+admin_look(struct admin *admin, const struct admin_line *line)
+{
+	struct config *config;
+
+	log_setup(LOG_ERROR, LOG_LOGFMT);
+	TRY(load(admin, line));
+	config = admin->config;
+	if (admin_has(line, ADMIN_OPTS_DATABASE))
+		return admin_explain(admin, ERR_SYNTAX, "this looks at a Sora that runs, not at a database");
+	if (admin_has(line, ADMIN_OPT(METADATA)))
+		set_url(admin, &config->bus_metadata, url_of(admin, line->values[ADMIN_OPT_METADATA]));
+	else if (is_inproc(&config->bus_metadata) && config->bus_admin.len == 0)
+		return admin_explain(admin, ERR_UNAVAILABLE, "bus.admin is not set");
+	else if (is_inproc(&config->bus_metadata))
+		set_url(admin, &config->bus_metadata, config->bus_admin);
+	if (admin_has(line, ADMIN_OPT(METADATA)) || is_inproc(&config->bus_blob))
+		config->bus_blob.count = 0;
+	open_bus(admin);
+	return ERR_OK;
+}
+
 void
 admin_disconnect(struct admin *admin)
 {

@@ -24,6 +24,11 @@ struct admin {
  * ERR_CONFIG: said on standard error. ERR_UNAVAILABLE: nothing answers. In any case admin_disconnect ends it.
  */
 enum err admin_connect(struct admin *admin, const struct admin_line *line);
+/*
+ * Read the configuration, and talk to nobody yet: to what it names, or to --metadata alone, or, where everything is in one process, to
+ * bus.admin. ERR_SYNTAX: the line names a database. ERR_UNAVAILABLE: the configuration says no way to the all-in-one.
+ */
+enum err admin_look(struct admin *admin, const struct admin_line *line);
 void admin_disconnect(struct admin *admin);
 
 /* Say what is wrong, for the end of the program, and return `err`. */

@@ -75,12 +75,27 @@ take_help(struct parse *parse)
 	return ERR_OK;
 }
 
+/* A command of two words; what follows it moves up. */
+static void
+take_noun_and_verb(struct parse *parse)
+{
+	struct buffer name = { 0 };
+
+	buffer_printf(&name, "%s %s", parse->operands[0], parse->operands[1]);
+	parse->line.command = admin_command_find(buffer_str(&name));
+	buffer_clear(&name);
+	if (parse->line.command != NULL)
+		memmove(parse->operands + 1, parse->operands + 2, (--parse->operand_count - 1) * sizeof(parse->operands[0]));
+}
+
 static enum err
 take_command(struct parse *parse)
 {
 	if (parse->operand_count == 0)
 		return ERR_OK;
 	parse->line.command = admin_command_find(str_c(parse->operands[0]));
+	if (parse->line.command == NULL && parse->operand_count > 1)
+		take_noun_and_verb(parse);
 	return parse->line.command != NULL ? ERR_OK : wrong(parse, "unknown command", parse->operands[0]);
 }
 

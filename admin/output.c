@@ -95,6 +95,14 @@ json_to_buffer(const char *bytes, size_t len, void *out)
 	return 0;
 }
 
+void
+admin_print_object(json_t *object, struct buffer *out)
+{
+	json_dump_callback(object, json_to_buffer, out, JSON_COMPACT);
+	buffer_add_byte(out, '\n');
+	json_decref(object);
+}
+
 /* The account's number is a string: it has 63 bits, and many readers of JSON have 53. */
 void
 admin_print_json(const MetadataAccount *account, struct buffer *out)
@@ -114,9 +122,7 @@ admin_print_json(const MetadataAccount *account, struct buffer *out)
 	json_object_set_new(object, "used_messages", json_integer((json_int_t)account->used_messages));
 	json_object_set_new(object, "created", json_string(print_time(account->created_ms, text)));
 	json_object_set_new(object, "deleted", account->deleted_ms ? json_string(print_time(account->deleted_ms, text)) : json_null());
-	json_dump_callback(object, json_to_buffer, out, JSON_COMPACT);
-	buffer_add_byte(out, '\n');
-	json_decref(object);
+	admin_print_object(object, out);
 }
 
 void

@@ -2,6 +2,8 @@
 #ifndef SORA_ADMIN_OUTPUT_H
 #define SORA_ADMIN_OUTPUT_H
 
+#include <jansson.h>
+
 #include "admin/options.h"
 #include "proto/metadata.pb-c.h"
 
@@ -11,6 +13,9 @@ void admin_print_line(const MetadataAccount *account, const char *verb, struct b
 void admin_print_details(const MetadataAccount *account, struct buffer *out);
 /* One account as an object, in one line. */
 void admin_print_json(const MetadataAccount *account, struct buffer *out);
+
+/* Any object, which is given up, in one line. */
+void admin_print_object(json_t *object, struct buffer *out);
 
 /* A table, in pages: the first begins with the heads of the columns; none is narrower than the one before. */
 struct admin_table {

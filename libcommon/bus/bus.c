@@ -158,6 +158,12 @@ bus_free(struct bus *bus)
 	free(bus);
 }
 
+const char *
+bus_service_name(size_t i)
+{
+	return i < BUS_SERVICES ? rows[i].name : NULL;
+}
+
 struct bus_remote *
 bus_remote_of(struct bus *bus, const char *service)
 {

@@ -115,6 +115,31 @@ enum err bus_future_wait(struct bus_future *future, ProtobufCMessage **ret_reply
  */
 size_t bus_replicas(struct bus *bus, const char *service, uint64_t *ret, size_t max);
 
+/* ---- looking */
+
+/* The services there are, by number; NULL past the last. */
+const char *bus_service_name(size_t i);
+
+struct bus_address {
+	struct str url;
+	uint64_t replica; /* its number, for bus_call.replica */
+	bool is_connected;
+};
+/*
+ * Every address that the configuration's URLs of `service` lead to now, in `arena`; a name that cannot be resolved stands for itself. Waits
+ * up to 2 s until all are connected. Returns how many there are.
+ */
+size_t bus_addresses(struct bus *bus, const char *service, struct arena *arena, struct bus_address **ret);
+
+struct bus_health {
+	struct str version;
+	uint64_t waiting, under_way; /* calls: that wait for a thread; that are run, or will be answered later */
+	int64_t up_ms, clock_ms, latency_us;
+	bool is_draining;
+};
+/* How is the replica? `call` is pinned to it. Every server answers at once, however busy it is, to the role admin. Errors as of any call. */
+enum err bus_ping(struct bus_call *call, const char *service, struct bus_health *ret);
+
 /* ---- serving */
 
 /* One call being answered. */

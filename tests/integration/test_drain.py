@@ -122,7 +122,7 @@ def test_an_upload_goes_on_while_its_replica_drains(stack):
                 client.send(message("half") + half * 600)
             wait_for("half of each to be stored", lambda: own.metric("blob", "sora_bus_served_total") >= 8 * 2)
             own.processes[replica].signal(signal.SIGTERM)
-            wait_for("the drain", lambda: not own.processes[replica].is_ready())
+            wait_for("the drain", lambda: '"draining"' in own.admin("bus", "ping", "--json").stdout)
             for client in clients:
                 client.send(half * 600 + b".\r\n")
             codes = [client.getreply() for client in clients]
