@@ -1,4 +1,4 @@
-/* What the parts of the cache share: cache.c (the calls) > writer.c (the one thread that writes) > index.c (memory), segment.c (files). */
+/* What the parts of the cache share: open.c, cache.c (the calls) > writer.c (the one thread that writes) > index.c (memory), segment.c (files). */
 #ifndef SORA_BLOB_CACHE_INTERNAL_H
 #define SORA_BLOB_CACHE_INTERNAL_H
 
