@@ -27,6 +27,7 @@ struct exchange {
 	struct curl_slist *headers;
 	struct buffer body;
 	size_t sent, received;
+	bool has_head; /* all of it: the empty line has come */
 	enum err err; /* why a callback ended it */
 	char problem[CURL_ERROR_SIZE];
 };
@@ -155,6 +156,7 @@ read_header(char *bytes, size_t size, size_t count, void *user)
 		ex->reply->date_ms = 0;
 		ex->reply->retry_ms = 0;
 	}
+	ex->has_head = str_trim(line).len == 0;
 	if (!str_split(&line, ':', &name) || line.ptr == NULL)
 		return size * count;
 	line = str_trim(line);
@@ -299,6 +301,10 @@ run(struct exchange *ex, const struct http *http)
 		if (ex->problem[0] == '\0')
 			snprintf(ex->problem, sizeof(ex->problem), "%s", curl_easy_strerror(code));
 		return code_err(code);
+	}
+	if (!ex->has_head) {
+		snprintf(ex->problem, sizeof(ex->problem), "the connection ended in the middle of the answer's head");
+		return ERR_UNKNOWN_OUTCOME;
 	}
 	curl_easy_getinfo(ex->curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(ex->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);

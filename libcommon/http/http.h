@@ -62,7 +62,7 @@ struct http_reply {
  *
  * ERR_UNAVAILABLE      no connection: wrong name, refused, TLS not trusted. Nothing was sent.
  * ERR_DEADLINE         not answered in time, or silent for too long: perhaps done
- * ERR_UNKNOWN_OUTCOME  cut in the middle, a body shorter than its Content-Length, or no HTTP: perhaps done
+ * ERR_UNKNOWN_OUTCOME  cut in the middle of head or body, a body shorter than its Content-Length, or no HTTP: perhaps done
  * ERR_TOO_BIG          the body is longer than reply_max
  * ERR_INVALID          the URL is none
  * others               what on_body returned

@@ -3,13 +3,16 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "libcommon/core/buffer.h"
 #include "libcommon/core/clock.h"
+#include "libcommon/core/random.h"
 #include "libcommon/http/http.h"
 
 enum { PAUSE = '\1' }; /* in an answer: wait until the client has gone */
@@ -136,6 +139,9 @@ Test(http, an_answer_is_told_as_it_is_and_how_it_failed_too, .timeout = 60)
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world", "GET", ERR_TOO_BIG, 0, "" },
 		{ "", "GET", ERR_UNKNOWN_OUTCOME, 0, "" },
 		{ "220 smtp.example.org ESMTP\r\n", "GET", ERR_UNKNOWN_OUTCOME, 0, "" },
+		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "PUT", ERR_OK, 200, "hi" },
+		{ "HTTP/1.1 200 OK\r\nContent-Le", "GET", ERR_UNKNOWN_OUTCOME, 0, "" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhi", "GET", ERR_UNKNOWN_OUTCOME, 0, "" },
 		{ "\1", "GET", ERR_DEADLINE, 0, "" },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi\1", "GET", ERR_DEADLINE, 0, "" },
 	};
@@ -155,6 +161,49 @@ Test(http, an_answer_is_told_as_it_is_and_how_it_failed_too, .timeout = 60)
 		cr_assert_eq(reply.problem.len > 0, err != ERR_OK, "case %zu: %.*s", i, STR_ARG(reply.problem));
 		if (i < 2)
 			cr_assert(str_equal(reply.etag, STR("abc")) && reply.date_ms == 784111777000, "case %zu", i);
+		http_free(http);
+		server_stop(&server);
+		arena_clear(&arena);
+	}
+}
+
+Test(http, what_an_answer_takes_is_bounded, .timeout = 60)
+{
+	struct buffer head = { 0 };
+	struct server server;
+	struct arena arena = { 0 };
+	struct http *http = client();
+	struct http_reply reply;
+
+	buffer_add(&head, STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"));
+	while (buffer_len(&head) < 400 * 1024)
+		buffer_add(&head, STR("X-Filler: 01234567890123456789012345678901234567890123456789\r\n"));
+	buffer_add(&head, STR("\r\n\0"));
+	server_start(&server, buffer_str(&head).ptr);
+	cr_assert_eq(ask(http, &server, "GET", STR_NONE, 10, &arena, &reply), ERR_UNKNOWN_OUTCOME);
+	cr_assert_lt(arena.used_bytes, 100 * 1024);
+	http_free(http);
+	server_stop(&server);
+	buffer_clear(&head);
+	arena_clear(&arena);
+}
+
+Test(http, retry_after_is_told_when_it_is_a_number)
+{
+	static const struct { const char *value; int64_t retry_ms; } cases[] = { { "3", 3000 }, { " 120 ", 120000 }, { "0", 0 }, { "-1", 0 },
+		{ "Wed, 21 Oct 2026 07:28:00 GMT", 0 }, { "99999999999", 0 } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char answer[200];
+		struct server server;
+		struct arena arena = { 0 };
+		struct http *http = client();
+		struct http_reply reply;
+
+		snprintf(answer, sizeof(answer), "HTTP/1.1 429 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n", cases[i].value);
+		server_start(&server, answer);
+		cr_assert_eq(ask(http, &server, "GET", STR_NONE, 10, &arena, &reply), ERR_OK);
+		cr_assert_eq(reply.retry_ms, cases[i].retry_ms, "%s", cases[i].value);
 		http_free(http);
 		server_stop(&server);
 		arena_clear(&arena);
@@ -256,6 +305,99 @@ Test(http, what_can_not_be_reached_is_unavailable)
 		arena_clear(&arena);
 	}
 	http_free(http);
+}
+
+/* ---- TLS, against openssl's own server */
+
+struct tls_server {
+	pid_t pid;
+	unsigned port;
+	char directory[100], certificate[120], other[120];
+};
+
+static void
+make_certificate(const char *path)
+{
+	char command[700];
+
+	snprintf(command, sizeof(command), "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=store "
+	    "-addext subjectAltName=IP:127.0.0.1 -keyout %s.key -out %s 2>/dev/null", path, path);
+	cr_assert_eq(system(command), 0);
+}
+
+static void
+await_listener(unsigned port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	for (int64_t end_ms = clock_mono_ms() + 10000; clock_mono_ms() < end_ms; usleep(10000)) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0), refused = connect(fd, (struct sockaddr *)&address, sizeof(address));
+
+		close(fd);
+		if (!refused)
+			return;
+	}
+	cr_assert_fail("openssl s_server does not listen on %u", port);
+}
+
+static void
+tls_server_start(struct tls_server *server)
+{
+	char key[130], port[10];
+
+	server->port = 20000 + (unsigned)(random_u64() % 12000);
+	snprintf(server->directory, sizeof(server->directory), "%s/sora-http-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	cr_assert_not_null(mkdtemp(server->directory));
+	snprintf(server->certificate, sizeof(server->certificate), "%s/cert.pem", server->directory);
+	snprintf(server->other, sizeof(server->other), "%s/other.pem", server->directory);
+	snprintf(key, sizeof(key), "%s.key", server->certificate);
+	snprintf(port, sizeof(port), "%u", server->port);
+	make_certificate(server->certificate);
+	make_certificate(server->other);
+	server->pid = fork();
+	if (server->pid == 0) {
+		execlp("openssl", "openssl", "s_server", "-quiet", "-www", "-accept", port, "-cert", server->certificate, "-key", key, NULL);
+		_exit(1);
+	}
+	await_listener(server->port);
+}
+
+static void
+tls_server_stop(struct tls_server *server)
+{
+	char command[200];
+
+	kill(server->pid, SIGKILL);
+	waitpid(server->pid, NULL, 0);
+	snprintf(command, sizeof(command), "rm -rf '%s'", server->directory);
+	cr_assert_eq(system(command), 0);
+}
+
+Test(http, who_is_not_who_he_should_be_is_unavailable, .timeout = 60)
+{
+	struct tls_server server;
+	const struct { const char *scheme, *host, *ca; enum err err; } cases[] = {
+		{ "https", "127.0.0.1", server.certificate, ERR_OK }, { "https", "127.0.0.1", "", ERR_UNAVAILABLE },
+		{ "https", "127.0.0.1", server.other, ERR_UNAVAILABLE }, { "https", "localhost", server.certificate, ERR_UNAVAILABLE },
+		{ "https", "127.0.0.1", "/no/such/file", ERR_UNAVAILABLE }, { "http", "127.0.0.1", "", ERR_UNKNOWN_OUTCOME },
+	};
+
+	tls_server_start(&server);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct http_options options = { .ca_file = str_c(cases[i].ca), .idle = 1, .connect_ms = 3000 };
+		struct http *http = http_new(&options);
+		struct arena arena = { 0 };
+		struct http_request req = { .method = "GET", .deadline_ms = clock_mono_ms() + 5000, .reply_max = 100000 };
+		struct http_reply reply;
+		enum err err;
+
+		req.url = arena_printf(&arena, "%s://%s:%u/", cases[i].scheme, cases[i].host, server.port);
+		err = http_perform(http, &req, &arena, &reply);
+		cr_assert_eq(err, cases[i].err, "case %zu: %s: %.*s", i, err_row(err)->name, STR_ARG(reply.problem));
+		http_free(http);
+		arena_clear(&arena);
+	}
+	tls_server_stop(&server);
 }
 
 Test(http, a_status_has_a_meaning)
