@@ -1,0 +1,169 @@
+"""What reading mail costs at the store: nothing for lists of mails, one read for a body, none for one that was read before."""
+import glob, os, re, signal, urllib.request
+
+from harness.check import Skip
+from harness.mail import bodies, deliver, imap, mails, message, ok
+from harness.processes import HOST, wait_for
+from harness.s3_proxy import ERROR, Answer, S3Proxy
+from harness.stack import Stack
+
+# As they were seen on the wire, or in the sources.
+LISTS = {
+    "Thunderbird": "(UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date Message-ID Priority X-Priority References "
+                   "Newsgroups In-Reply-To Content-Type Reply-To)])",
+    "Apple Mail": "(INTERNALDATE UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (date subject from to cc message-id in-reply-to references "
+                  "content-type x-priority x-uniform-type-identifier x-universally-unique-identifier list-id list-unsubscribe bimi-indicator "
+                  "bimi-location x-bimi-indicator-hash authentication-results dkim-signature)])",
+    "Apple Mail's structure": "(BODYSTRUCTURE UID)",
+    "iOS": "(INTERNALDATE UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (date subject from to cc message-id in-reply-to references content-type "
+           "x-priority x-uniform-type-identifier x-universally-unique-identifier list-id list-unsubscribe bimi-indicator bimi-location "
+           "x-bimi-indicator-hash authentication-results dkim-signature x-spam-status x-spam-flag received-spf X-Forefront-Antispam-Report)])",
+    "K-9": "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (date subject from content-type to cc bcc reply-to message-id references "
+           "in-reply-to list-post list-unsubscribe sender X-K9mail-Identity Chat-Version)])",
+    "Roundcube": "(UID RFC822.SIZE FLAGS INTERNALDATE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (DATE FROM TO SUBJECT CONTENT-TYPE CC REPLY-TO "
+                 "LIST-POST DISPOSITION-NOTIFICATION-TO X-PRIORITY CONTENT-TRANSFER-ENCODING BCC IN-REPLY-TO MAIL-FOLLOWUP-TO MAIL-REPLY-TO "
+                 "MESSAGE-ID REFERENCES RESENT-BCC RETURN-PATH SENDER X-DRAFT-INFO)])",
+    "mutt": "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM SENDER SUBJECT TO CC MESSAGE-ID REFERENCES CONTENT-TYPE "
+            "CONTENT-DESCRIPTION IN-REPLY-TO REPLY-TO LINES LIST-POST LIST-SUBSCRIBE LIST-UNSUBSCRIBE X-LABEL X-ORIGINAL-TO)])",
+    "mbsync": "(UID FLAGS RFC822.SIZE BODY.PEEK[HEADER.FIELDS (X-TUID MESSAGE-ID)])",
+    "Outlook's first look": "(UID FLAGS)",
+    "ALL": "ALL", "FULL": "FULL", "FAST": "FAST",
+    "all that is derived": "(FLAGS RFC822.SIZE INTERNALDATE ENVELOPE BODYSTRUCTURE BODY UID BODY.PEEK[HEADER.FIELDS (DATE FROM TO CC SUBJECT "
+                           "MESSAGE-ID REFERENCES IN-REPLY-TO REPLY-TO LIST-ID)])",
+}
+
+
+class CachedStack(Stack):
+    """Each blob service has a cache of its own."""
+
+    def config(self, name, **own):
+        return super().config(name, **own, **{"blob.cache.dir": f"{self.directory}/cache-{name}", "blob.cache.size": "64M"})
+
+    def caches(self):
+        return sorted(glob.glob(f"{self.directory}/cache-*/segment-*"))
+
+
+def metric(stack, name):
+    """Of all processes together; each counts from its start."""
+    total = 0
+    for process, port in stack.ops.items():
+        if stack.processes[process].alive():
+            with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as page:
+                total += sum(float(v) for v in re.findall(rf"^{name} (\S+)$", page.read().decode(), re.M))
+    return int(total)
+
+
+def restart(stack, name, sig=signal.SIGTERM):
+    if sig == signal.SIGKILL:
+        stack.kill(name)
+    else:
+        assert stack.processes[name].stop() == 0
+    stack.start_again(name)
+
+
+def begin(stack, kind, name, **settings):
+    """A stack of our own: a counting proxy stands before its S3, if it has one."""
+    proxy = S3Proxy(stack.s3).start() if stack.s3 else None
+    own = kind(stack.layout, f"{stack.directory}/{name}", stack.build, stack.postgres, proxy, settings)
+    own.start()
+    return own, proxy
+
+
+def end(own, proxy):
+    wrong = own.stop()
+    if proxy:
+        proxy.stop()
+    assert not wrong, wrong
+
+
+def test_lists_of_mails_cost_no_read_of_the_store(stack):
+    """After a restart of everything, without a cache: no client's list reads a body."""
+    own, proxy = begin(stack, Stack, "lists")
+    try:
+        user = own.account()
+        for mail in mails(15, 21):
+            assert deliver(own, [user], mail) == {}
+        assert deliver(own, [user], message("signed", DKIM_Signature="v=1; a=rsa-sha256;\r\n b=abc", List_Id="<x.example>")) == {}
+        appended = imap(own, user)
+        ok(appended.append("INBOX", None, None, message("appended", Chat_Version="1.0")))
+        for process in own.processes.values():
+            assert process.stop() == 0
+        for process in own.processes.values():
+            process.start(wait=False)
+        for process in own.processes.values():
+            wait_for(f"{process.name} again", process.is_ready)
+        if proxy:
+            proxy.gets.clear()
+        for replica in range(len(own.imap)):
+            client = imap(own, user, select="INBOX", replica=replica)
+            for program, items in LISTS.items():
+                answer = ok(client.fetch("1:*", items))
+                assert len(answer) >= 17, (program, answer)
+                assert metric(own, "sora_blob_store_reads_total") == 0, program
+                assert not proxy or not proxy.gets, (program, proxy.gets)
+            signed = b"".join(part for item in ok(client.fetch("16", LISTS["Apple Mail"])) if isinstance(item, tuple) for part in item)
+            assert b"DKIM-Signature: v=1; a=rsa-sha256;\r\n b=abc\r\n" in signed, signed
+            for criterion in ("SUBJECT mail", "FROM sender", "TO user", "HEADER List-Id x.example", "SINCE 1-Jan-2020", "UNSEEN"):
+                assert ok(client.search(None, criterion))[0], criterion
+        assert metric(own, "sora_blob_store_reads_total") == 0, "searches"
+        assert len(bodies(client)) == 17
+        assert metric(own, "sora_blob_store_reads_total") == 17, "bodies are counted"
+        assert not proxy or len(proxy.gets) == 17, proxy.gets
+    finally:
+        end(own, proxy)
+
+
+def damage(path):
+    """Change a byte in each hundred of the pieces, which stand behind the table."""
+    with open(path, "r+b") as file:
+        data = bytearray(file.read())
+        for at in range(11 * 4096, len(data), 100):
+            data[at] ^= 1
+        file.seek(0)
+        file.write(data)
+
+
+def test_a_body_is_read_from_the_store_once(stack):
+    """Twice costs one read; restarted none, killed none, damaged one; and the bytes are always the same."""
+    own, proxy = begin(stack, CachedStack, "cached")
+    try:
+        user, count = own.account(), 12
+        for mail in mails(count - 1, 22):
+            assert deliver(own, [user], mail) == {}
+        assert deliver(own, [user], message("large", "0123456789abcdef" * 60000 + "\r\n")) == {}
+        blob, *others = [name for name in own.processes if name.startswith("blob") or name == "sora"]
+        # One of them is enough: which one has a body would depend on who is back first.
+        for name in others + [blob]:
+            assert own.processes[name].stop() == 0
+        for cache in own.caches():
+            os.remove(cache)
+        own.processes[blob].start()
+
+        def look():
+            """The bodies, and what they cost since the last look."""
+            before, gets = metric(own, "sora_blob_store_reads_total"), len(proxy.gets) if proxy else 0
+            found = bodies(imap(own, user, select="INBOX", replica=look.turn))
+            look.turn += 1
+            cost = metric(own, "sora_blob_store_reads_total") - before
+            assert not proxy or len(proxy.gets) - gets == cost, (proxy.gets, cost)
+            return found, cost
+        look.turn = 0
+
+        first, whole_cost = look()
+        assert len(first) == count and count <= whole_cost <= count + 8, whole_cost
+        assert look() == (first, 0), "the second time"
+        restart(own, blob)
+        assert look() == (first, 0), "after a restart"
+        restart(own, blob, signal.SIGKILL)
+        assert look() == (first, 0), "after kill -9"
+        own.kill(blob)
+        for cache in own.caches():
+            damage(cache)
+        own.start_again(blob)
+        found, cost = look()
+        assert found == first and cost == whole_cost, (cost, whole_cost)
+        assert metric(own, "sora_blob_cache_dropped_total") == whole_cost
+        assert look() == (first, 0), "mended"
+        assert metric(own, "sora_blob_cache_hits_total") >= whole_cost
+    finally:
+        end(own, proxy)
