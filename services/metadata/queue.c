@@ -7,7 +7,7 @@
 #include "services/metadata/queue.h"
 #include "services/metadata/watch.h"
 
-enum { BATCH_MAX = 64, WAITING_MAX = 20000, BUCKETS = 1024, WRITERS_MAX = 64, ATTEMPTS = 8, RETRY_MS = 20,
+enum { BATCH_MAX = 64, WAITING_MAX = 20000, ACCOUNT_MAX = 2000 /* of one account */, BUCKETS = 1024, WRITERS_MAX = 64, ATTEMPTS = 8, RETRY_MS = 20,
 	SETTLE_MS = 4000 };
 
 /* What waits for one account. In the list `ready` unless a writer has it. */
@@ -15,6 +15,7 @@ struct account_queue {
 	struct account_queue *next_bucket, *next_ready;
 	uint64_t account;
 	struct write *first, **last;
+	size_t waiting;
 };
 
 struct queue {
@@ -69,6 +70,11 @@ queue_submit(struct queue *q, struct write *write)
 		return ERR_BUSY;
 	}
 	at = bucket_of(q, write->account);
+	/* One that is busy leaves room for the others. */
+	if (*at && (*at)->waiting >= ACCOUNT_MAX) {
+		pthread_mutex_unlock(&q->mutex);
+		return ERR_BUSY;
+	}
 	if (!*at) {
 		*at = MEM_NEW(struct account_queue);
 		(*at)->account = write->account;
@@ -77,6 +83,7 @@ queue_submit(struct queue *q, struct write *write)
 	}
 	*(*at)->last = write;
 	(*at)->last = &write->next;
+	(*at)->waiting++;
 	q->waiting++;
 	pthread_mutex_unlock(&q->mutex);
 	return ERR_OK;
@@ -96,6 +103,7 @@ take_batch(struct queue *q, struct account_queue *aq, struct write **batch)
 	}
 	if (!aq->first)
 		aq->last = &aq->first;
+	aq->waiting -= n;
 	q->waiting -= n;
 	return n;
 }

@@ -6,7 +6,8 @@
 #include "services/metadata/watch.h"
 
 enum { BUCKETS = 4096, EVENTS_MAX = 4096, EVENT_BYTES_MAX = 4 << 20, REPLY_BYTES_MAX = 2 << 20, CHANGE_BYTES_MAX = 64 << 10,
-	WAIT_MS = 20000, FORGET_MS = 60000, WATCHERS_MAX = 1000 };
+	BYTES_MAX = 64 << 20 /* of all watchers' events */, INTERESTS_MAX = 100000 /* of one watcher */, WAIT_MS = 20000, FORGET_MS = 60000,
+	WATCHERS_MAX = 1000 };
 
 /* A packed MetadataEvent. */
 struct event {
@@ -21,7 +22,7 @@ struct watcher {
 	uint64_t id;
 	uint64_t last;          /* number of the newest event */
 	struct event *first, **end;
-	size_t count, bytes;
+	size_t count, bytes, interests;
 	bool is_lost;
 	int64_t heard_ms, answer_by_ms;
 	struct rpc *rpc;        /* waits; NULL: none does */
@@ -41,7 +42,7 @@ struct watch {
 	bool is_ending;
 	uint64_t incarnation;
 	struct watcher *watchers;
-	size_t watcher_count;
+	size_t watcher_count, bytes;
 	struct interest *interests[BUCKETS];
 };
 
@@ -70,7 +71,7 @@ arena_ignore(void *arena, void *ptr)
 /* ---- with the mutex */
 
 static void
-drop_event(struct watcher *w)
+drop_event(struct watch *watch, struct watcher *w)
 {
 	struct event *event = w->first;
 
@@ -79,6 +80,7 @@ drop_event(struct watcher *w)
 		w->end = &w->first;
 	w->count--;
 	w->bytes -= event->len;
+	watch->bytes -= event->len;
 	free(event);
 }
 
@@ -109,7 +111,7 @@ forget(struct watch *watch, struct watcher **at)
 			free(interest);
 		}
 	while (w->first)
-		drop_event(w);
+		drop_event(watch, w);
 	*at = w->next;
 	watch->watcher_count--;
 	free(w);
@@ -171,23 +173,23 @@ answer(struct watch *watch, struct watcher *w, enum err err, struct answers *ans
 
 /* Its events are of no use without one that it is not told: it has to look for itself. */
 static void
-lose(struct watcher *w)
+lose(struct watch *watch, struct watcher *w)
 {
 	while (w->first)
-		drop_event(w);
+		drop_event(watch, w);
 	w->is_lost = true;
 }
 
 static void
-add_event(struct watcher *w, const MetadataEvent *event, size_t len)
+add_event(struct watch *watch, struct watcher *w, const MetadataEvent *event, size_t len)
 {
 	struct event *e;
 
 	w->last++;
 	if (w->is_lost)
 		return;
-	if (w->count == EVENTS_MAX || w->bytes + len > EVENT_BYTES_MAX) {
-		lose(w);
+	if (w->count == EVENTS_MAX || w->bytes + len > EVENT_BYTES_MAX || watch->bytes + len > BYTES_MAX) {
+		lose(watch, w);
 		return;
 	}
 	e = mem_alloc(sizeof(*e) + len);
@@ -198,9 +200,11 @@ add_event(struct watcher *w, const MetadataEvent *event, size_t len)
 	w->end = &e->next;
 	w->count++;
 	w->bytes += len;
+	watch->bytes += len;
 }
 
-static void
+/* ERR_LIMIT: what is added is more than one may have. */
+static enum err
 update_interests(struct watch *watch, struct watcher *w, const MetadataWatchRequest *req)
 {
 	for (size_t i = 0; i < req->n_add; i++) {
@@ -208,6 +212,9 @@ update_interests(struct watch *watch, struct watcher *w, const MetadataWatchRequ
 
 		if (*at)
 			continue;
+		if (w->interests == INTERESTS_MAX)
+			return ERR_LIMIT;
+		w->interests++;
 		*at = MEM_NEW(struct interest);
 		(*at)->account = req->add[i];
 		(*at)->watcher = w;
@@ -218,8 +225,10 @@ update_interests(struct watch *watch, struct watcher *w, const MetadataWatchRequ
 		if (!gone)
 			continue;
 		*at = gone->next;
+		w->interests--;
 		free(gone);
 	}
+	return ERR_OK;
 }
 
 /* ---- from outside */
@@ -254,7 +263,7 @@ watch_publish(struct watch *watch, uint64_t account, const struct effect *effect
 			event.change = NULL;
 			len = metadata_event__get_packed_size(&event);
 		}
-		add_event(in->watcher, &event, len);
+		add_event(watch, in->watcher, &event, len);
 		if (in->watcher->rpc)
 			answer(watch, in->watcher, ERR_OK, &answers);
 	}
@@ -271,7 +280,7 @@ watch_lose(struct watch *watch, uint64_t account)
 	for (struct interest *in = watch->interests[(account * 0x9e3779b97f4a7c15ULL) >> 52]; in; in = in->next) {
 		if (in->account != account)
 			continue;
-		lose(in->watcher);
+		lose(watch, in->watcher);
 		if (in->watcher->rpc)
 			answer(watch, in->watcher, ERR_OK, &answers);
 	}
@@ -285,6 +294,7 @@ watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req
 	struct answers answers = { .count = 0 };
 	bool is_waiting = false;
 	struct watcher *w;
+	enum err err;
 
 	pthread_mutex_lock(&watch->mutex);
 	w = find(watch, req->watcher);
@@ -301,10 +311,14 @@ watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req
 		w->is_lost = true;
 	}
 	w->heard_ms = clock_mono_ms();
-	update_interests(watch, w, req);
+	err = update_interests(watch, w, req);
+	if (err != ERR_OK) {
+		pthread_mutex_unlock(&watch->mutex);
+		return err;
+	}
 	if (req->wait) {
 		while (w->first && w->first->number <= req->after)
-			drop_event(w);
+			drop_event(watch, w);
 		if (w->rpc)
 			answer(watch, w, ERR_OK, &answers);
 		is_waiting = w->count == 0 && !w->is_lost;

@@ -3,8 +3,6 @@
 
 #include "services/metadata/rpc/rpc.h"
 
-enum { INTERESTS_MAX = 100000 };
-
 enum err
 rpc_watch(struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *reply)
 {
@@ -12,7 +10,5 @@ rpc_watch(struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *
 
 	if (req->watcher == 0)
 		return ERR_INVALID;
-	if (req->n_add > INTERESTS_MAX || req->n_remove > INTERESTS_MAX)
-		return ERR_LIMIT;
 	return watch_poll(metadata->watch, rpc, req, reply);
 }
