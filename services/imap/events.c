@@ -69,24 +69,16 @@ struct batch {
 	MetadataSyncRequest__Item *items[BATCH_MAX];
 };
 
-static bool
-is_idled_in(const struct imap_mailbox *m)
-{
-	for (const struct imap_view *v = m->views; v; v = v->next)
-		if (v->is_idling)
-			return true;
-	return false;
-}
-
-/* Take the mailbox into the batch, held, if it is stale and somebody idles in it. The registry is locked. */
+/* Take the mailbox into the batch, held, if somebody has it selected and it is stale. The registry is locked. */
 static void
 batch_add(struct imap_views *views, struct batch *batch, struct imap_mailbox *m, struct arena *arena)
 {
 	MetadataSyncRequest__Item *item;
 
 	pthread_mutex_lock(&m->lock);
-	if (m->is_stale && !m->is_gone && is_idled_in(m)) {
+	if (m->is_stale && !m->is_left && !m->is_gone && m->views && m->round != views->round) {
 		m->is_stale = false;
+		m->round = views->round;
 		batch->items[batch->count] = item = ARENA_NEW(arena, MetadataSyncRequest__Item);
 		batch->have[batch->count] = m->latest->cursor;
 		batch->mailboxes[batch->count++] = imap_registry_hold(views, m);
@@ -99,14 +91,18 @@ batch_add(struct imap_views *views, struct batch *batch, struct imap_mailbox *m,
 	pthread_mutex_unlock(&m->lock);
 }
 
+/* When it is full its last bucket is looked at again. */
 static void
 batch_fill(struct imap_views *views, struct batch *batch, struct arena *arena)
 {
 	batch->count = 0;
 	pthread_mutex_lock(&views->lock);
-	for (; batch->bucket < IMAP_BUCKETS && batch->count < BATCH_MAX / 2; batch->bucket++)
+	for (; batch->bucket < IMAP_BUCKETS; batch->bucket++) {
 		for (struct imap_mailbox *m = views->buckets[batch->bucket]; m && batch->count < BATCH_MAX; m = m->next)
 			batch_add(views, batch, m, arena);
+		if (batch->count == BATCH_MAX)
+			break;
+	}
 	pthread_mutex_unlock(&views->lock);
 }
 
@@ -115,31 +111,52 @@ batch_apply(struct imap_mailbox *m, struct imap_cursor_at have, const MetadataSy
 {
 	pthread_mutex_lock(&m->lock);
 	/* One mailbox's failure is its sessions' to find out: they ask for themselves, and end if they must. */
-	if (!sync || err_from_wire(sync->status) != ERR_OK || !imap_mailbox_forward(m, have, sync))
-		m->is_stale = true;
+	m->is_left = sync && (err_from_wire(sync->status) != ERR_OK || !imap_mailbox_forward(m, have, sync));
+	m->is_stale |= !sync || m->is_left;
 	if (sync)
 		imap_mailbox_wake(m, NULL);
 	pthread_mutex_unlock(&m->lock);
+}
+
+/* Ask for them. False: nobody answers now. */
+static bool
+batch_ask(struct imap_views *views, struct batch *batch, struct bus_call *call)
+{
+	MetadataSyncRequest request = METADATA_SYNC_REQUEST__INIT;
+	MetadataSyncReply *reply = NULL;
+
+	request.n_item = batch->count;
+	request.item = batch->items;
+	/* Of many accounts, and from many frontends at the same time: any replica will do. */
+	call->route = random_u64();
+	if (metadata_sync(call, &request, &reply) != ERR_OK || reply->n_sync != batch->count)
+		reply = NULL;
+	for (size_t i = 0; i < batch->count; i++) {
+		batch_apply(batch->mailboxes[i], batch->have[i], reply ? reply->sync[i] : NULL);
+		imap_registry_release(views, batch->mailboxes[i]);
+	}
+	return reply != NULL;
 }
 
 void
 imap_views_catch_up(struct imap_views *views, struct bus_call *call)
 {
 	struct batch batch = { 0 };
+	size_t mailboxes = 0, calls = 0;
+	bool is_answered = true;
 
-	while (batch.bucket < IMAP_BUCKETS) {
-		MetadataSyncRequest request = METADATA_SYNC_REQUEST__INIT;
-		MetadataSyncReply *reply = NULL;
-
+	pthread_mutex_lock(&views->lock);
+	views->round++;
+	pthread_mutex_unlock(&views->lock);
+	while (is_answered) {
 		batch_fill(views, &batch, call->arena);
-		request.n_item = batch.count;
-		request.item = batch.items;
-		if (batch.count > 0 && (metadata_sync(call, &request, &reply) != ERR_OK || reply->n_sync != batch.count))
-			reply = NULL;
-		for (size_t i = 0; i < batch.count; i++) {
-			batch_apply(batch.mailboxes[i], batch.have[i], reply ? reply->sync[i] : NULL);
-			imap_registry_release(views, batch.mailboxes[i]);
-		}
+		if (batch.count == 0)
+			break;
+		is_answered = batch_ask(views, &batch, call);
+		mailboxes += batch.count;
+		calls++;
 		arena_reset(call->arena);
 	}
+	if (calls > 0)
+		log_info(&call->log, "imap.views.caught_up", KV_INT("mailboxes", mailboxes), KV_INT("calls", calls), KV_BOOL("answered", is_answered));
 }

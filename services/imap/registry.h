@@ -25,6 +25,8 @@ struct imap_mailbox {
 	uint32_t uidvalidity;
 	struct imap_image *latest;
 	bool is_stale, is_gone;
+	bool is_left;                           /* stale, and a Sync cannot tell: a session will load it */
+	uint64_t round;                         /* of imap_views_catch_up, that took it last */
 	struct imap_view *views;
 };
 
@@ -34,6 +36,7 @@ struct imap_views {
 	uint64_t events[IMAP_BUCKETS]; /* how many there were: did one come while there was no mailbox to take it? */
 	struct imap_mailbox *newest, *oldest;
 	size_t cached_bytes, cache_max;
+	uint64_t round;
 };
 
 size_t imap_bucket_of(uint64_t account);

@@ -174,7 +174,7 @@ imap_view_latest(struct imap_view *view, struct bus_call *call, struct imap_imag
 
 	pthread_mutex_lock(&m->lock);
 	is_stale = m->is_stale && !m->is_gone;
-	m->is_stale = false;
+	m->is_stale = m->is_left = false;
 	have = m->latest->cursor;
 	pthread_mutex_unlock(&m->lock);
 	if (is_stale)

@@ -60,8 +60,8 @@ void imap_views_event(struct imap_views *views, const MetadataEvent *event);
 /* Events may have been missed: every mailbox asks before it is next looked at. */
 void imap_views_missed(struct imap_views *views);
 /*
- * Ask for those in which a session idles, and so looks only when it is woken: many in one call, each with the token of a login that selected it.
- * What is more than a Sync can tell is left to the sessions, which are woken.
+ * Ask for all that somebody has selected and that have not been asked for yet: many in one call, each with the token of a login that selected
+ * it. What is more than a Sync can tell is left to the sessions; those that idle are woken.
  */
 void imap_views_catch_up(struct imap_views *views, struct bus_call *call);
 

@@ -14,6 +14,8 @@ enum {
 	POLL_MS = 25000,         /* the replica answers after 20 s with nothing */
 	NUDGE_MS = 500,
 	JITTER_MS = 300,
+	RETRY_MIN_MS = 100,
+	RETRY_MAX_MS = 2000,
 	REGISTER_MS = 2000,      /* the longest that a SELECT waits for a replica to note its interest */
 	LOOK_MS = 1000,          /* how often the list of replicas is read */
 	RECHECK_MS = 3000,       /* views ask by themselves so often while a replica is silent */
@@ -49,6 +51,7 @@ struct imap_watch {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool is_stopping;
+	int64_t catch_up_ms; /* when the manager asks for all views; 0: nothing was missed */
 	struct replica *replicas;
 	struct interest *interests[BUCKETS];
 	struct log log;
@@ -132,20 +135,33 @@ release(struct replica **replicas, size_t count)
 
 /* ---- a replica's thread */
 
+/* Events were missed: what is selected is asked for soon, a little later than by other processes that missed the same. */
 static void
-set_hearing(struct replica *r, bool is_hearing)
+miss(struct imap_watch *watch)
+{
+	imap_views_missed(watch->views);
+	pthread_mutex_lock(&watch->lock);
+	if (watch->catch_up_ms == 0)
+		watch->catch_up_ms = clock_mono_ms() + (int64_t)(random_u64() % JITTER_MS);
+	pthread_cond_broadcast(&watch->changed);
+	pthread_mutex_unlock(&watch->lock);
+}
+
+/* It does not tell us what happens, or no longer. */
+static void
+stop_hearing(struct replica *r)
 {
 	bool was;
 
 	pthread_mutex_lock(&r->watch->lock);
 	was = r->is_hearing;
-	r->is_hearing = is_hearing;
+	r->is_hearing = false;
 	pthread_mutex_unlock(&r->watch->lock);
-	if (was == is_hearing)
+	if (!was)
 		return;
-	log_info(&r->watch->log, is_hearing ? "imap.watch.hears" : "imap.watch.lost", KV_INT("replica", r->id));
+	log_info(&r->watch->log, "imap.watch.lost", KV_INT("replica", r->id));
 	/* Between the last event and now there may have been others. */
-	imap_views_missed(r->watch->views);
+	miss(r->watch);
 }
 
 /* Take the answer's events, then its place. An answer from another life of the replica begins anew. */
@@ -177,7 +193,7 @@ pause_ms(struct imap_watch *watch, int64_t ms)
 	pthread_mutex_unlock(&watch->lock);
 }
 
-/* Ask for what is stale and idles: also for what could not be asked for the last time, as the database was away. */
+/* Ask for what is stale: also for what could not be asked for the last time, as the database was away. */
 static void
 ask(struct imap_watch *watch)
 {
@@ -186,15 +202,6 @@ ask(struct imap_watch *watch)
 
 	imap_views_catch_up(watch->views, &call);
 	arena_clear(&arena);
-}
-
-/* Events were missed: what idles is looked after at once, a little later than by other processes that missed the same. */
-static void
-catch_up(struct imap_watch *watch)
-{
-	imap_views_missed(watch->views);
-	pause_ms(watch, (int64_t)(random_u64() % JITTER_MS));
-	ask(watch);
 }
 
 /* Tell the replica all that is of interest; it then hears. */
@@ -213,7 +220,7 @@ register_all(struct replica *r, struct arena *arena)
 	TRY(call_watch(r, &request, REGISTER_MS, arena, &reply));
 	take_reply(r, reply);
 	log_info(&r->watch->log, "imap.watch.hears", KV_INT("replica", r->id), KV_INT("accounts", request.n_add));
-	catch_up(r->watch);
+	miss(r->watch);
 	return ERR_OK;
 }
 
@@ -245,20 +252,22 @@ replica_run(void *arg)
 {
 	struct replica *r = arg;
 	struct arena arena = { 0 };
+	int64_t retry_ms = RETRY_MIN_MS;
 	bool is_hearing;
 
 	while (is_wanted(r, &is_hearing)) {
 		enum err err = register_all(r, &arena);
 
 		arena_reset(&arena);
+		retry_ms = err == ERR_OK ? RETRY_MIN_MS : retry_ms < RETRY_MAX_MS ? retry_ms * 2 : RETRY_MAX_MS;
 		/* A session that could not tell it of its interest takes is_hearing away. */
 		while (err == ERR_OK && is_wanted(r, &is_hearing) && is_hearing) {
 			err = poll_once(r, &arena);
 			arena_reset(&arena);
 		}
-		set_hearing(r, false);
+		stop_hearing(r);
 		if (err != ERR_LOST)
-			pause_ms(r->watch, 100 + (int64_t)(random_u64() % 200));
+			pause_ms(r->watch, retry_ms + (int64_t)(random_u64() % (uint64_t)retry_ms));
 	}
 	arena_clear(&arena);
 	pthread_mutex_lock(&r->watch->lock);
@@ -393,6 +402,29 @@ is_stopping(struct imap_watch *watch)
 	return is_stopping;
 }
 
+/* Wait for LOOK_MS, or until it is time to catch up: then true. */
+static bool
+wait_for_miss(struct imap_watch *watch)
+{
+	int64_t until_ms = clock_mono_ms() + LOOK_MS;
+	bool is_time = false;
+
+	pthread_mutex_lock(&watch->lock);
+	while (!watch->is_stopping && !is_time && clock_left_ms(until_ms) > 0) {
+		bool is_soon = watch->catch_up_ms != 0 && watch->catch_up_ms < until_ms;
+		struct timespec until = clock_timespec(is_soon ? watch->catch_up_ms : until_ms);
+
+		is_time = is_soon && clock_left_ms(watch->catch_up_ms) == 0;
+		if (!is_time)
+			pthread_cond_clockwait(&watch->changed, &watch->lock, CLOCK_MONOTONIC, &until);
+	}
+	if (is_time)
+		watch->catch_up_ms = 0;
+	pthread_mutex_unlock(&watch->lock);
+	return is_time;
+}
+
+/* All questions of views that nobody looks at come from this one thread, one after the other. */
 static void *
 manager_run(void *arg)
 {
@@ -403,14 +435,14 @@ manager_run(void *arg)
 		bool all_hear = look(watch);
 
 		if (clock_mono_ms() >= recheck_at) {
-			if (all_hear)
-				ask(watch);
-			else
-				catch_up(watch);
+			if (!all_hear)
+				imap_views_missed(watch->views);
+			ask(watch);
 			drop_unused(watch);
 			recheck_at = clock_mono_ms() + RECHECK_MS + (int64_t)(random_u64() % 1000);
 		}
-		pause_ms(watch, LOOK_MS);
+		if (wait_for_miss(watch))
+			ask(watch);
 	}
 	return NULL;
 }
@@ -517,7 +549,7 @@ imap_watch_add(struct imap_watch *watch, uint64_t account)
 	/* One that does not answer now is registered anew by its thread, and then every view asks. */
 	for (size_t i = 0; i < n; i++)
 		if (call_watch(replicas[i], &request, REGISTER_MS, &arena, &reply) != ERR_OK)
-			set_hearing(replicas[i], false);
+			stop_hearing(replicas[i]);
 	arena_clear(&arena);
 	pthread_mutex_lock(&watch->lock);
 	release(replicas, n);

@@ -1,8 +1,8 @@
 """The bus as the operator sees it: which replicas there are, and how each of them is."""
-import json, signal, threading
+import json, re, signal, threading
 
 from harness.check import only
-from harness.mail import imap
+from harness.mail import imap, message, ok
 from harness.processes import wait_for
 
 
@@ -62,3 +62,56 @@ def test_an_overloaded_replica_is_seen_as_such(stack):
         stack.postgres.signal(signal.SIGCONT)
         for thread in threads:
             thread.join(60)
+
+
+def caught_up(stack, name):
+    """[(mailboxes, calls)] of each time that an imap process asked for what it may have missed."""
+    with open(stack.processes[name].log, errors="replace") as log:
+        lines = [line for line in log if "event=imap.views.caught_up" in line]
+    return [tuple(int(re.search(rf" {key}=(\d+)", line)[1]) for key in ("mailboxes", "calls")) for line in lines]
+
+
+def exists(client):
+    """The EXISTS lines up to the tagged answer of a NOOP."""
+    client.send(b"n NOOP\r\n")
+    seen = []
+    while not (line := client.readline()).startswith(b"n OK"):
+        assert line, "closed"
+        if b" EXISTS" in line:
+            seen.append(line)
+    return seen
+
+
+@only("split")
+def test_the_loss_of_a_replica_costs_one_call_for_all_views(stack):
+    """60 selected mailboxes: a metadata replica is killed, and comes back. Each time all are asked for together; every change is told, once."""
+    user = stack.account()
+    writer = imap(stack, user, replica=1)
+    names = [f"M{n}" for n in range(60)]
+    for name in names:
+        ok(writer.create(name))
+    clients = [imap(stack, user, select=name) for name in names]
+
+    def asked_for_all(before, times):
+        return lambda: sum(mailboxes >= 60 for mailboxes, _ in caught_up(stack, "imap-1")[before:]) >= times
+
+    told = dict.fromkeys(names, 0)
+    for round, lost in enumerate(("metadata-1", "metadata-2"), 1):
+        before = len(caught_up(stack, "imap-1"))
+        stack.kill(lost)
+        for name in names[::7]:
+            ok(writer.append(name, None, None, message()))
+            told[name] = round
+        wait_for("the loss to be noticed", asked_for_all(before, 1))
+        stack.start_again(lost)
+        for name in names[3::7]:
+            ok(writer.append(name, None, None, message()))
+            told[name] = round
+        wait_for("its return to be noticed", asked_for_all(before, 2))
+        assert all(calls == 1 for mailboxes, calls in caught_up(stack, "imap-1")[before:]), caught_up(stack, "imap-1")[before:]
+        calls = stack.metric("imap-1", "sora_bus_calls_total")
+        for name, client in zip(names, clients):
+            wanted = [b"* %d EXISTS\r\n" % round] if told[name] else []
+            assert exists(client) == wanted, name
+            assert exists(client) == [], name
+        assert stack.metric("imap-1", "sora_bus_calls_total") - calls < 20, "one call for each view, again"
