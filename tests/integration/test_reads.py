@@ -1,5 +1,5 @@
 """What reading mail costs at the store: nothing for lists of mails, one read for a body, none for one that was read before."""
-import glob, os, re, signal, urllib.request
+import glob, os, re, signal, smtplib, threading, urllib.request
 
 from harness.check import Skip
 from harness.mail import bodies, deliver, imap, mails, message, ok
@@ -167,3 +167,74 @@ def test_a_body_is_read_from_the_store_once(stack):
         assert metric(own, "sora_blob_cache_hits_total") >= whole_cost
     finally:
         end(own, proxy)
+
+
+# What is said instead of S3: never believed, never an empty mail; NO [UNAVAILABLE], 451, and well again.
+LIES = {
+    "slow down": Answer(503, ERROR % b"SlowDown"),
+    "in an hour": Answer(503, ERROR % b"SlowDown", {"Retry-After": "3600"}),
+    "internal error": Answer(500, ERROR % b"InternalError"),
+    "too many": Answer(429, b""),
+    "moved": Answer(301, b"", {"Location": "http://127.0.0.1:1/"}),
+    "elsewhere": Answer(307, b"", {"Location": "http://127.0.0.1:1/"}),
+    "denied": Answer(403, ERROR % b"AccessDenied"),
+    "a page of something else": Answer(404, b"<html>not here</html>"),
+    "no bucket": Answer(404, ERROR % b"NoSuchBucket"),
+    "yes, but": Answer(200, ERROR % b"InternalError"),
+    "yes, and nothing": Answer(200, b""),
+    "cut before the head": Answer(200, b"", cut=0),
+    "cut in the head": Answer(200, b"", cut=20),
+    "cut in the body": Answer(206, b"x" * 100, length=100000),
+}
+
+
+def test_a_store_that_talks_nonsense_is_not_believed(stack):
+    """One mail and one reader for each lie, all at the same time; when it ends all is there, once."""
+    if not stack.s3:
+        raise Skip("there is no S3")
+    own, proxy = begin(stack, Stack, "lies")
+    try:
+        user, names = own.account(), list(LIES)
+        for name in names:
+            assert deliver(own, [user], message(name)) == {}
+        clients = [imap(own, user, select="INBOX", replica=i) for i in range(len(names))]
+        seen, told = {}, {}
+
+        def lie(method, path):
+            with proxy.lock:
+                return LIES[names[seen.setdefault(path.split("?")[0], len(seen)) % len(names)]]
+
+        def read(i):
+            told[names[i]] = clients[i].fetch(str(i + 1), "(BODY.PEEK[])")
+
+        def send(i):
+            try:
+                told[names[i]] = deliver(own, [user], message(f"second {names[i]}"), replica=i)[user]
+            except smtplib.SMTPResponseException as answer:
+                told[names[i]] = (answer.smtp_code, answer.smtp_error)
+
+        proxy.lie = lie
+        together(read, len(names))
+        for name in names:
+            status, data = told[name]
+            assert status == "NO" and b"[UNAVAILABLE]" in data[0], (name, told[name])
+        together(send, len(names))
+        for name in names:
+            assert told[name][0] == 451, (name, told[name])
+        proxy.lie = lambda method, path: None
+        assert len(bodies(clients[0])) == len(names)
+        for name in names:
+            assert deliver(own, [user], message(f"third {name}")) == {}
+        ok(clients[0].noop())
+        subjects = sorted(re.search(rb"Subject: (.*)\r\n", body)[1].decode() for body in bodies(clients[0]).values())
+        assert subjects == sorted(names + [f"third {name}" for name in names]), subjects
+    finally:
+        end(own, proxy)
+
+
+def together(run, count):
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

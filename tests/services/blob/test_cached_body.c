@@ -292,6 +292,60 @@ Test(cached_body, damage_in_every_piece_of_a_long_one_is_mended_in_one_read, .ti
 	scene_end(&scene);
 }
 
+static enum err
+add_to(void *self, struct str bytes)
+{
+	buffer_add(self, bytes);
+	return ERR_OK;
+}
+
+/* One object with two bodies, as small ones are written that come at the same time. */
+static void
+put_both(struct blob *blob, const struct str bodies[2], struct blob_ref ret[2])
+{
+	struct uuid object = uuid_v7();
+	struct buffer bytes = { 0 };
+	struct frame_sink sink = { add_to, &bytes };
+	struct frame_writer w;
+	void *put;
+
+	for (size_t i = 0; i < 2; i++) {
+		frame_writer_init(&w, &object, (uint32_t)buffer_len(&bytes), NULL, &sink);
+		cr_assert_eq(frame_writer_add(&w, bodies[i]), ERR_OK);
+		cr_assert_eq(frame_writer_finish(&w, &ret[i]), ERR_OK);
+		frame_writer_clear(&w);
+	}
+	cr_assert_eq(blob->ops->put_begin(blob->store, &object, &put), ERR_OK);
+	cr_assert_eq(blob->ops->put_write(put, buffer_str(&bytes), soon(5)), ERR_OK);
+	cr_assert_eq(blob->ops->put_commit(put, soon(5)), ERR_OK);
+	buffer_clear(&bytes);
+}
+
+Test(cached_body, two_of_one_object_are_not_taken_for_each_other, .timeout = 60)
+{
+	for (size_t i = 0; i < 2; i++) {
+		char *bytes = body_make(2 * 9000, true);
+		const struct str bodies[2] = { str_from(bytes, 9000), str_from(bytes + 9000, 9000) };
+		struct blob_ref refs[2];
+		struct scene scene;
+
+		scene_begin(&scene, store_names[i]);
+		put_both(scene.blob, bodies, refs);
+		for (size_t n = 0; n < 4; n++)
+			check_all(&scene, &refs[n % 2], bodies[n % 2]);
+		cr_assert_eq(reads(&scene), 2, "each on its own");
+		damage(&scene, swap);
+		for (size_t n = 0; n < 4; n++)
+			check_all(&scene, &refs[n % 2], bodies[n % 2]);
+		cr_assert_eq(reads(&scene), 2, "swapped, they are what the store has");
+		cache_forget(scene.blob->cache, &refs[0].object);
+		check_all(&scene, &refs[1], bodies[1]);
+		cr_assert_eq(reads(&scene), 1, "an object goes with all that is in it");
+		free(bytes);
+		scene_end(&scene);
+	}
+}
+
 /* ---- many at once */
 
 struct reader {

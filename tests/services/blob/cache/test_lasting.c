@@ -88,7 +88,8 @@ Test(cache, half_written_and_foreign_files_are_no_pieces)
 	cache_close(scene.cache);
 	fd = open_file(&scene, 0);
 	cr_assert_eq(ftruncate(fd, (off_t)data_at + 35000), 0);
-	cr_assert_eq(pwrite(fd, "x", 1, 32 + 40 + 20), 1, "in the second row");
+	/* In the second row: a place in the file that is not the piece's. */
+	cr_assert_eq(pwrite(fd, "\x7", 1, 32 + 40 + 31), 1);
 	close(fd);
 	fd = open_file(&scene, 77);
 	cr_assert_eq(write(fd, "no segment", 10), 10);
@@ -97,6 +98,7 @@ Test(cache, half_written_and_foreign_files_are_no_pieces)
 	scene.cache = cache_open(&scene.config);
 	cr_assert(has(scene.cache, 0, 10000) && has(scene.cache, 2, 10000));
 	cr_assert(!has(scene.cache, 1, 10000) && !has(scene.cache, 3, 10000));
+	cr_assert_eq(metric_get(METRIC_BLOB_CACHE_DROPPED), 0, "they were none from the beginning");
 	disk_bytes(&scene, &files);
 	cr_assert_eq(files, 1, "the others are removed");
 	keep(scene.cache, 3, 10000);
