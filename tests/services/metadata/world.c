@@ -1,8 +1,11 @@
 /* A fresh database, two replicas, and the calls that most tests begin with. */
 #include "tests/services/metadata/world.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <unistd.h>
+
+#include "libcommon/crypto/hash.h"
 
 struct world world;
 
@@ -72,7 +75,6 @@ replica_start(int i)
 void
 replica_stop(int i)
 {
-	metadata_service.drain(world.self[i]);
 	bus_drain(world.bus[i]);
 	bus_quiesce(world.bus[i], clock_mono_ms() + 5000);
 	metadata_service.stop(world.self[i]);
@@ -151,6 +153,27 @@ user(int i, uint64_t account)
 	call->token = known[n].token;
 	call->route = account;
 	return call;
+}
+
+struct str
+mint(const char *key, uint64_t account, int64_t ends_ms, int64_t version)
+{
+	struct {
+		uint32_t form, key_id;
+		uint64_t account, session, ends_ms, version;
+		uint8_t signature[SHA256_BYTES];
+	} *token = arena_alloc(&world.arena, sizeof(*token));
+	uint8_t hash[SHA256_BYTES];
+
+	sha256(str_c(key), hash);
+	token->form = htobe32(1);
+	memcpy(&token->key_id, hash, sizeof(token->key_id));
+	token->account = htobe64(account);
+	token->session = random_u64();
+	token->ends_ms = htobe64((uint64_t)ends_ms);
+	token->version = htobe64((uint64_t)version);
+	hmac_sha256(str_c(key), str_from(token, offsetof(typeof(*token), signature)), token->signature);
+	return str_from(token, sizeof(*token));
 }
 
 static void
