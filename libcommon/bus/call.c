@@ -8,8 +8,10 @@
 #include "libcommon/core/metrics.h"
 #include "proto/bus.pb-c.h"
 
-/* A caller that gave a replica less time than this learned nothing about its health. */
-enum { FAIR_TIME_MS = 1000 };
+enum {
+	FAIR_TIME_MS = 1000, /* a caller that gave a replica less time than this learned nothing about its health */
+	TURN_MS = 5000,      /* the longest that one is waited for while there is another */
+};
 
 struct bus_future {
 	struct bus_call *call;
@@ -117,7 +119,7 @@ attempt(struct bus_future *f)
 {
 	bool has_other;
 	enum err err = bus_remote_take(f->remote, &f->search, &f->replica, &has_other);
-	int64_t left = clock_left_ms(f->deadline_ms);
+	int64_t left = clock_left_ms(f->deadline_ms), turn = left / 2 < TURN_MS ? left / 2 : TURN_MS;
 
 	if (err == ERR_CLOSED) {
 		end(f, err);
@@ -127,8 +129,8 @@ attempt(struct bus_future *f)
 		end_unanswered(f);
 		return;
 	}
-	/* Asking a second one does no harm: what may not happen twice carries its key. So a silent one gets half of the time. */
-	f->attempt_ms = has_other && !f->search.is_pinned ? left / 2 : left;
+	/* Asking a second one does no harm: what may not happen twice carries its key. So a silent one gets half of the time, or less. */
+	f->attempt_ms = has_other && !f->search.is_pinned ? turn : left;
 	f->header.timeout_ms = (uint32_t)left;
 	f->header.expires_ms = f->method->needs_key ? clock_wall_ms() + left : 0;
 	f->lane = bus_lane_begin(bus_replica_link(f->replica, f->search.kind), &f->header.base, &f->body,

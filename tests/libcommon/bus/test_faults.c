@@ -297,6 +297,18 @@ Test(bus_faults, a_silent_peer_gets_half_of_the_time_when_there_is_another)
 	pair_stop(peers, &caller);
 }
 
+Test(bus_faults, of_a_long_call_a_silent_peer_gets_five_seconds)
+{
+	struct peer peers[2] = { 0 };
+	struct caller caller;
+
+	pair_start(peers, &caller, TCP);
+	peers[0].sleep_ms = 9000;
+	cr_assert_eq(metadata_store(&caller.call, &store, NULL), ERR_OK);
+	cr_assert_eq(peers[1].runs, 1, "while the first still sleeps");
+	pair_stop(peers, &caller);
+}
+
 Test(bus_faults, a_deferred_call_is_answered_later_by_another_thread)
 {
 	struct peer peer = { .limits = { .threads = 1 } };
