@@ -57,7 +57,7 @@ def answers_fit(stage, run):
 
 
 def answers_come(stage, run):
-    """Nobody waits longer than {ANSWER_S} s for an answer, whatever it is; unless the process that he is connected to is itself stopped."""
+    """Nobody waits longer than {ANSWER_S} s for an answer, good or bad (no call between processes takes longer), unless the process that he is connected to is itself stopped."""
     for operation, client in everyone(run):
         for a in client.attempts:
             begin = max(a.begin, run.end) if run.target.is_frontend() and a.end > run.end else a.begin
@@ -66,7 +66,7 @@ def answers_come(stage, run):
 
 
 def others_are_unhurt(stage, run):
-    """When one of two replicas fails, who uses the other one sees no error, and waits {SHORT_S} s at most, once or twice."""
+    """When one of two replicas fails, who uses the other one sees no error, and waits {SHORT_S} s at most."""
     for operation, client in run.others.items():
         for a in client.attempts:
             if not is_good(a.answer) or a.end - a.begin > SHORT_S + SLACK_S:

@@ -154,8 +154,8 @@ FAULTS = (
     Fault("killed", "`kill -9`, and started again after {} s", 20, lambda s, t: t.kill(s), lambda s, t: t.start(s)),
     Fault("stopped", "SIGSTOP, and SIGCONT after {} s: connections stay, and nobody answers", 25,
           lambda s, t: t.signal(s, signal.SIGSTOP), lambda s, t: t.signal(s, signal.SIGCONT)),
-    Fault("refusing", "for {} s connects are refused, and what was connected was reset; the process lives", 20,
+    Fault("refusing", "For {} s connects are refused, and what was connected was reset; the process lives", 20,
           lambda s, t: t.proxy(s, "refuse"), lambda s, t: t.proxy(s, "pass")),
-    Fault("slow", f"for {{}} s each direction is {SLOW[0] * 1000:.0f} ms late, and takes {SLOW[1] // 1000} KB a second for each connection", 8,
+    Fault("slow", f"For {{}} s each direction is {SLOW[0] * 1000:.0f} ms late, and takes {SLOW[1] // 1000} KB a second for each connection", 8,
           lambda s, t: t.proxy(s, "slow", *SLOW), lambda s, t: t.proxy(s, "pass")),
 )
