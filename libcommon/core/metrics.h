@@ -32,6 +32,8 @@
 	X(PG_RECONNECTS,    "sora_pg_reconnects_total",        COUNTER, "Connections to PostgreSQL opened anew")       \
 	X(PG_BATCHED,       "sora_pg_batched_calls_total",     COUNTER, "Calls that shared a transaction")             \
 	X(BLOB_PUTS,        "sora_blob_puts_total",            COUNTER, "Bodies stored")                               \
+	X(BLOB_PACKED,      "sora_blob_packed_bodies_total",   COUNTER, "Bodies stored in one object with others")     \
+	X(BLOB_STORE_PUTS,  "sora_blob_store_puts_total",      COUNTER, "Objects written to the store")                \
 	X(BLOB_GETS,        "sora_blob_gets_total",            COUNTER, "Bodies, or ranges of them, read")             \
 	X(BLOB_BYTES_IN,    "sora_blob_stored_bytes_total",    COUNTER, "Bytes of bodies stored, before compression")  \
 	X(BLOB_FAILED,      "sora_blob_failed_total",          COUNTER, "Requests to the object store that failed")    \

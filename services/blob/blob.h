@@ -1,4 +1,4 @@
-/* The blob service: what its parts share. A request goes rpc/ > upload.c or body.c > frame/ > store.h (dir/, s3/). */
+/* The blob service: what its parts share. A request goes rpc/ > pack.c, upload.c or body.c > frame/ > store.h (dir/, s3/). */
 #ifndef SORA_BLOB_SERVICE_BLOB_H
 #define SORA_BLOB_SERVICE_BLOB_H
 
@@ -20,6 +20,7 @@ enum {
 };
 
 struct upload;
+struct packer;
 
 struct blob {
 	const struct store_ops *ops;
@@ -27,6 +28,7 @@ struct blob {
 	struct log log;
 	struct seal_keys seal_keys;
 	struct index_cache indexes;
+	struct packer *packer;    /* small bodies on their way into the store */
 	struct cache *cache;      /* on disk; NULL: there is none. What was just stored is given to cache_keep */
 
 	pthread_mutex_t lock;     /* of what follows */
@@ -50,6 +52,9 @@ int64_t blob_store_deadline(const struct rpc *rpc);
 
 /* The store's clock and ours are close enough to store something. */
 bool blob_clock_is_good(struct blob *blob);
+
+/* A body that is referred to should be there and whole: when it is not, log its object, and the key that it needs. Returns `err`. */
+enum err blob_unreadable(struct rpc *rpc, const struct blob_ref *ref, enum err err);
 
 /*
  * Read `len` bytes of a body from `offset`, which must lie within it; checked, in `arena`. A damaged answer is asked for once more, for the

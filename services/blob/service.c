@@ -5,7 +5,7 @@
 
 #include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
-#include "services/blob/blob.h"
+#include "services/blob/pack.h"
 
 enum { CHECK_MS = 5000, LAST_CALLS_MS = 35 * 1000 };
 
@@ -52,6 +52,7 @@ blob_new(const struct config *config, struct buffer *problems, struct blob **ret
 	index_cache_init(&blob->indexes);
 	pthread_mutex_init(&blob->lock, NULL);
 	pthread_cond_init(&blob->changed, NULL);
+	blob->packer = packer_new(blob);
 	*ret_blob = blob;
 	return ERR_OK;
 }
@@ -61,6 +62,7 @@ blob_free(struct blob *blob)
 {
 	if (blob == NULL)
 		return;
+	packer_free(blob->packer);
 	upload_drop_parked(blob);
 	blob->ops->close(blob->store);
 	index_cache_clear(&blob->indexes);
@@ -83,6 +85,16 @@ blob_clock_is_good(struct blob *blob)
 
 	return !blob->ops->clock(blob->store, &ahead_ms) ||
 	    (ahead_ms <= BLOB_CLOCK_APART_MS && ahead_ms >= -BLOB_CLOCK_APART_MS);
+}
+
+enum err
+blob_unreadable(struct rpc *rpc, const struct blob_ref *ref, enum err err)
+{
+	char path[STORE_PATH_BYTES + 1];
+
+	store_path(&ref->object, path);
+	log_error(&rpc->log, "blob.get", KV_C("object", path), KV_STR("key", arena_printf(rpc->arena, "%08x", ref->key_id)), KV_ERR(err));
+	return err;
 }
 
 /* ---- struct service */

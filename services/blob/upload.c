@@ -112,6 +112,7 @@ finish(struct upload *up, struct blob_ref *ret)
 	TRY(frame_writer_finish(&up->writer, ret));
 	TRY(ops->put_commit(up->put, up->deadline_ms));
 	up->put = NULL;
+	metric_add(METRIC_BLOB_STORE_PUTS, 1);
 	/* Its time would be compared with times of another clock: as good as not stored. */
 	if (!blob_clock_is_good(up->blob)) {
 		ops->remove(up->blob->store, &ret->object, up->deadline_ms);
