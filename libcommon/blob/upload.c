@@ -1,7 +1,11 @@
 /* Writing a body: collected into chunks, each sent while the next is collected. */
 #include "libcommon/blob/blob.h"
 
+#include "libcommon/core/clock.h"
 #include "proto/blob.client.h"
+
+/* For so long all small bodies go to the same replica, whoever sends them: those of one moment can share an object only there. */
+enum { SMALL_TURN_MS = 100 };
 
 void
 blob_upload_begin(struct blob_upload *up, const struct bus_call *caller)
@@ -43,6 +47,8 @@ send_chunk(struct blob_upload *up, bool is_last)
 	TRY(settle(up, &reply));
 	arena_reset(&up->arena);
 	up->call.arena = &up->arena;
+	if (is_last && up->sent == 0)
+		up->call.route = (uint64_t)(clock_wall_ms() / SMALL_TURN_MS);
 	req.upload = up->upload;
 	req.offset = up->sent;
 	req.last = is_last;
