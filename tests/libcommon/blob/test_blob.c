@@ -232,7 +232,9 @@ Test(blob, a_missing_body_is_nonexistent_and_a_strange_reference_invalid)
 	stored = put(&stage, STR("x"), 1);
 	worker = stage.call;
 	worker.role = BUS_ROLE_WORKER;
-	req.blob = (ProtobufCBinaryData){ stored.ref.len, (uint8_t *)stored.ref.ptr };
+	req.object = (ProtobufCBinaryData){ stored.ref.len, (uint8_t *)stored.ref.ptr };
+	cr_assert_eq(blob_delete(&worker, &req, NULL), ERR_INVALID, "a reference: its object may have other bodies");
+	req.object.len = 17;
 	cr_assert_eq(blob_delete(&worker, &req, NULL), ERR_OK);
 	cr_assert_eq(blob_delete(&worker, &req, NULL), ERR_OK, "done twice is done once");
 	cr_assert_eq(blob_read(&stage.call, stored.ref, 0, 10, &stage.arena, &got), ERR_NONEXISTENT);

@@ -399,7 +399,7 @@ Test(cached_body, a_deleted_one_is_gone_from_the_cache_too)
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct str body = STR("a body that will be deleted");
-		uint8_t bytes[REF_BYTES];
+		uint8_t name[REF_NAME_BYTES];
 		struct arena arena = { 0 };
 		struct scene scene;
 		struct blob_ref ref;
@@ -412,8 +412,8 @@ Test(cached_body, a_deleted_one_is_gone_from_the_cache_too)
 		rpc.service = scene.blob;
 		cr_assert_eq(body_put(scene.blob, body, BUS_CHUNK_MAX, &ref), ERR_OK);
 		check_all(&scene, &ref, body);
-		ref_encode(&ref, bytes);
-		req.blob = (ProtobufCBinaryData){ REF_BYTES, bytes };
+		ref_name_encode(&ref.object, name);
+		req.object = (ProtobufCBinaryData){ REF_NAME_BYTES, name };
 		cr_assert_eq(delete_rpc(&rpc, &req, &reply), ERR_OK);
 		if (i == 1)
 			((struct s3 *)scene.blob->store)->young_ms = 0;
