@@ -99,7 +99,7 @@ tell_changes(struct imap_command *cmd)
 
 	if (!session->view || cmd->row->flags & IMAP_CMD_QUIET)
 		return ERR_OK;
-	err = imap_view_latest(session->view, cmd->call, &now);
+	err = imap_session_latest(session, cmd->call, &now);
 	if (err != ERR_OK)
 		return imap_session_kick(session, err);
 	imap_view_tell(session->view, now, holds_seqs ? IMAP_TELL_NO_EXPUNGE : IMAP_TELL_ALL, cmd->is_uid, &out);

@@ -13,7 +13,9 @@ take_event(struct imap_mailbox *m, const MetadataEvent *event)
 	struct imap_cursor_at old = wire_cursor_at(event->old), new = wire_cursor_at(event->new_), at = m->latest->cursor;
 	struct imap_image *image;
 
-	if (event->gone) {
+	if (event->refused.len > 0) {
+		m->is_stale = true;
+	} else if (event->gone) {
 		m->is_gone = true;
 	} else if (new.timeline == at.timeline && new.modseq <= at.modseq) {
 		return;
@@ -33,8 +35,10 @@ imap_views_event(struct imap_views *views, const MetadataEvent *event)
 	pthread_mutex_lock(&views->lock);
 	views->events[imap_bucket_of(event->account)]++;
 	for (struct imap_mailbox *m = views->buckets[imap_bucket_of(event->account)]; m; m = m->next) {
-		/* Mailbox 0 is the account itself: when it is gone, so are all its mailboxes. */
-		if (m->account != event->account || (m->number != event->mailbox && !(event->mailbox == 0 && event->gone)))
+		/* Mailbox 0 is the account itself: when it is gone, or is not told of, so are all its mailboxes. */
+		bool is_for_all = event->mailbox == 0 && (event->gone || event->refused.len > 0);
+
+		if (m->account != event->account || (m->number != event->mailbox && !is_for_all))
 			continue;
 		pthread_mutex_lock(&m->lock);
 		if (m->latest)

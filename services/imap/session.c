@@ -95,6 +95,17 @@ imap_session_continue(struct imap_session *session, enum err (*continuation)(str
 	return ERR_AGAIN;
 }
 
+enum err
+imap_session_latest(struct imap_session *session, struct bus_call *call, struct imap_image **ret_image)
+{
+	TRY(imap_view_latest(session->view, call, ret_image));
+	if (imap_watch_keep(session->server->watch, session->account, session->token))
+		return ERR_OK;
+	imap_image_unref(*ret_image);
+	imap_view_recheck(session->view);
+	return imap_view_latest(session->view, call, ret_image);
+}
+
 void
 imap_session_unselect(struct imap_session *session)
 {
@@ -324,7 +335,7 @@ session_wake(struct net_conn *conn)
 	if (!view || !view->is_idling)
 		return ERR_OK;
 	call.arena = &arena;
-	err = imap_view_latest(view, &call, &now);
+	err = imap_session_latest(session, &call, &now);
 	arena_clear(&arena);
 	if (err != ERR_OK)
 		return imap_session_kick(session, err);

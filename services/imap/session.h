@@ -46,6 +46,8 @@ enum err imap_session_login(struct imap_session *session, uint64_t account, stru
 bool imap_session_can_login(const struct imap_session *session);
 /* The running command goes on with the client's next line. Returns ERR_AGAIN, for run to return. */
 enum err imap_session_continue(struct imap_session *session, enum err (*continuation)(struct imap_command *cmd, struct str line));
+/* The selected mailbox as it is now, with a reference; the login is seen to hold. As imap_view_latest. */
+enum err imap_session_latest(struct imap_session *session, struct bus_call *call, struct imap_image **ret_image);
 /* Forget the selected mailbox. */
 void imap_session_unselect(struct imap_session *session);
 /* The last words for a mailbox that is gone or a login that is over; returns ERR_CLOSED. */

@@ -8,6 +8,7 @@
 #include "libcommon/core/mem.h"
 #include "proto/metadata.client.h"
 #include "services/imap/views.h"
+#include "services/imap/wire.h"
 
 enum {
 	REPLICAS_MAX = 64,
@@ -17,6 +18,7 @@ enum {
 	RETRY_MIN_MS = 100,
 	RETRY_MAX_MS = 2000,
 	REGISTER_MS = 2000,      /* the longest that a SELECT waits for a replica to note its interest */
+	REGISTER_MAX = 10000,    /* accounts in one call */
 	LOOK_MS = 1000,          /* how often the list of replicas is read */
 	RECHECK_MS = 3000,       /* views ask by themselves so often while a replica is silent */
 	KEEP_INTEREST_MS = 60000, /* accounts stay registered for so long after their last mailbox was left */
@@ -26,6 +28,7 @@ enum {
 struct interest {
 	struct interest *next;
 	uint64_t account;
+	struct str token; /* with which it is added; empty: that was refused, and the next login that holds gives its own */
 	unsigned users;
 	bool is_acknowledged, is_leaving;
 	int64_t unused_since_ms;
@@ -90,6 +93,25 @@ find(struct imap_watch *watch, uint64_t account)
 	while (*at && (*at)->account != account)
 		at = &(*at)->next;
 	return at;
+}
+
+static void
+interest_free(struct interest *in)
+{
+	free((char *)in->token.ptr);
+	free(in);
+}
+
+/* The token's memory is the interest's. */
+static void
+set_token(struct interest *in, struct str token)
+{
+	char *copy = mem_alloc(token.len + 1);
+
+	if (token.len > 0)
+		memcpy(copy, token.ptr, token.len);
+	free((char *)in->token.ptr);
+	in->token = str_from(copy, token.len);
 }
 
 /* Every account of interest, in `arena`. */
@@ -164,14 +186,45 @@ stop_hearing(struct replica *r)
 	miss(r->watch);
 }
 
+/*
+ * The replica tells no more of an account. When another login has given its token since, that one is used; else the next that holds: the
+ * views ask for themselves, each with its own, and those that do not hold end.
+ */
+static void
+take_refusal(struct replica *r, const MetadataEvent *event, struct arena *arena)
+{
+	MetadataWatchRequest request = METADATA_WATCH_REQUEST__INIT;
+	MetadataWatchReply *reply;
+	uint64_t account = event->account;
+	ProtobufCBinaryData token = { 0 };
+	struct interest *in;
+
+	pthread_mutex_lock(&r->watch->lock);
+	in = *find(r->watch, account);
+	if (in && str_equal(in->token, wire_str(event->refused)))
+		in->token.len = 0;
+	if (in)
+		token = wire_bytes(arena_copy(arena, in->token));
+	pthread_mutex_unlock(&r->watch->lock);
+	log_info(&r->watch->log, "imap.watch.refused", KV_INT("replica", r->id), KV_BOOL("again", token.len > 0));
+	request.n_add = request.n_token = token.len > 0;
+	request.add = &account;
+	request.token = &token;
+	if (request.n_add > 0 && call_watch(r, &request, REGISTER_MS, arena, &reply) != ERR_OK)
+		stop_hearing(r);
+}
+
 /* Take the answer's events, then its place. An answer from another life of the replica begins anew. */
 static bool
-take_reply(struct replica *r, const MetadataWatchReply *reply)
+take_reply(struct replica *r, const MetadataWatchReply *reply, struct arena *arena)
 {
 	bool is_same;
 
-	for (size_t i = 0; i < reply->n_event; i++)
+	for (size_t i = 0; i < reply->n_event; i++) {
+		if (reply->event[i]->refused.len > 0)
+			take_refusal(r, reply->event[i], arena);
 		imap_views_event(r->watch->views, reply->event[i]);
+	}
 	pthread_mutex_lock(&r->watch->lock);
 	is_same = r->incarnation == reply->incarnation && !reply->lost;
 	r->incarnation = reply->incarnation;
@@ -204,22 +257,49 @@ ask(struct imap_watch *watch)
 	arena_clear(&arena);
 }
 
+/* Every account of interest, with its token; under the lock. */
+static void
+add_all(struct imap_watch *watch, struct arena *arena, MetadataWatchRequest *request)
+{
+	size_t count, kept = 0;
+	uint64_t *accounts = all_accounts(watch, arena, &count);
+
+	request->token = ARENA_ARRAY(arena, ProtobufCBinaryData, count + 1);
+	for (size_t i = 0; i < count; i++) {
+		const struct interest *in = *find(watch, accounts[i]);
+
+		if (in->token.len == 0)
+			continue;
+		request->token[kept] = wire_bytes(arena_copy(arena, in->token));
+		accounts[kept++] = accounts[i];
+	}
+	request->add = accounts;
+	request->n_add = request->n_token = kept;
+}
+
 /* Tell the replica all that is of interest; it then hears. */
 static enum err
 register_all(struct replica *r, struct arena *arena)
 {
-	MetadataWatchRequest request = METADATA_WATCH_REQUEST__INIT;
+	MetadataWatchRequest all = METADATA_WATCH_REQUEST__INIT, request = all;
 	MetadataWatchReply *reply;
+	size_t done = 0;
 
 	pthread_mutex_lock(&r->watch->lock);
 	r->incarnation = r->after = 0;
 	/* From here on imap_watch_add tells this replica too. */
 	r->is_hearing = true;
-	request.add = all_accounts(r->watch, arena, &request.n_add);
+	add_all(r->watch, arena, &all);
 	pthread_mutex_unlock(&r->watch->lock);
-	TRY(call_watch(r, &request, REGISTER_MS, arena, &reply));
-	take_reply(r, reply);
-	log_info(&r->watch->log, "imap.watch.hears", KV_INT("replica", r->id), KV_INT("accounts", request.n_add));
+	do {
+		request.n_add = request.n_token = all.n_add - done < REGISTER_MAX ? all.n_add - done : REGISTER_MAX;
+		request.add = all.add + done;
+		request.token = all.token + done;
+		TRY(call_watch(r, &request, REGISTER_MS, arena, &reply));
+		take_reply(r, reply, arena);
+		done += request.n_add;
+	} while (done < all.n_add);
+	log_info(&r->watch->log, "imap.watch.hears", KV_INT("replica", r->id), KV_INT("accounts", all.n_add));
 	miss(r->watch);
 	return ERR_OK;
 }
@@ -232,7 +312,7 @@ poll_once(struct replica *r, struct arena *arena)
 
 	request.wait = true;
 	TRY(call_watch(r, &request, POLL_MS, arena, &reply));
-	return take_reply(r, reply) ? ERR_OK : ERR_LOST;
+	return take_reply(r, reply, arena) ? ERR_OK : ERR_LOST;
 }
 
 static bool
@@ -384,7 +464,7 @@ drop_unused(struct imap_watch *watch)
 		struct interest **at = find(watch, request.remove[i]), *in = *at;
 
 		*at = in->next;
-		free(in);
+		interest_free(in);
 	}
 	pthread_cond_broadcast(&watch->changed);
 	pthread_mutex_unlock(&watch->lock);
@@ -497,7 +577,7 @@ imap_watch_free(struct imap_watch *watch)
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct interest *in = watch->interests[i], *next; in; in = next) {
 			next = in->next;
-			free(in);
+			interest_free(in);
 		}
 	}
 	pthread_mutex_destroy(&watch->lock);
@@ -507,55 +587,89 @@ imap_watch_free(struct imap_watch *watch)
 
 /* ---- for sessions */
 
-/* The account's interest with one user more; *ret_is_new: nobody has told the replicas. Waits while another does, or while it is being dropped. */
-static struct interest *
-take_interest(struct imap_watch *watch, uint64_t account, bool *ret_is_new)
+/*
+ * The account's interest with this token, made when it is not there; *ret_must_tell: nobody has told the replicas. Waits while another does,
+ * or while it is being dropped. Under the lock.
+ */
+static void
+take_interest(struct imap_watch *watch, uint64_t account, struct str token, bool *ret_must_tell)
 {
 	struct interest *in;
 
 	while ((in = *find(watch, account)) && in->is_leaving)
 		pthread_cond_wait(&watch->changed, &watch->lock);
-	*ret_is_new = !in;
 	if (!in) {
 		in = MEM_NEW(struct interest);
 		in->account = account;
 		*find(watch, account) = in;
 	}
+	*ret_must_tell = in->token.len == 0;
+	/* The last who came is likely to hold longest. */
+	set_token(in, token);
 	in->users++;
-	while (!*ret_is_new && !in->is_acknowledged)
+	if (*ret_must_tell)
+		in->is_acknowledged = false;
+	while (!in->is_acknowledged && !*ret_must_tell)
 		pthread_cond_wait(&watch->changed, &watch->lock);
-	return in;
 }
 
-void
-imap_watch_add(struct imap_watch *watch, uint64_t account)
+/* Tell the replicas. One that does not answer now is registered anew by its thread, and then every view asks. */
+static void
+tell(struct imap_watch *watch, uint64_t account, struct str token)
 {
 	struct replica *replicas[REPLICAS_MAX];
 	MetadataWatchRequest request = METADATA_WATCH_REQUEST__INIT;
 	MetadataWatchReply *reply;
+	ProtobufCBinaryData bytes = wire_bytes(token);
 	struct arena arena = { 0 };
-	struct interest *in;
 	size_t n;
-	bool is_new;
 
-	pthread_mutex_lock(&watch->lock);
-	in = take_interest(watch, account, &is_new);
-	n = is_new ? hold_hearing(watch, replicas) : 0;
-	pthread_mutex_unlock(&watch->lock);
-	if (!is_new)
-		return;
-	request.n_add = 1;
+	request.n_add = request.n_token = 1;
 	request.add = &account;
-	/* One that does not answer now is registered anew by its thread, and then every view asks. */
+	request.token = &bytes;
+	pthread_mutex_lock(&watch->lock);
+	n = hold_hearing(watch, replicas);
+	pthread_mutex_unlock(&watch->lock);
 	for (size_t i = 0; i < n; i++)
 		if (call_watch(replicas[i], &request, REGISTER_MS, &arena, &reply) != ERR_OK)
 			stop_hearing(replicas[i]);
 	arena_clear(&arena);
 	pthread_mutex_lock(&watch->lock);
 	release(replicas, n);
-	in->is_acknowledged = true;
+	(*find(watch, account))->is_acknowledged = true;
 	pthread_cond_broadcast(&watch->changed);
 	pthread_mutex_unlock(&watch->lock);
+}
+
+void
+imap_watch_add(struct imap_watch *watch, uint64_t account, struct str token)
+{
+	bool must_tell;
+
+	pthread_mutex_lock(&watch->lock);
+	take_interest(watch, account, token, &must_tell);
+	pthread_mutex_unlock(&watch->lock);
+	if (must_tell)
+		tell(watch, account, token);
+}
+
+bool
+imap_watch_keep(struct imap_watch *watch, uint64_t account, struct str token)
+{
+	struct interest *in;
+	bool must_tell;
+
+	pthread_mutex_lock(&watch->lock);
+	in = *find(watch, account);
+	must_tell = in && in->token.len == 0;
+	if (must_tell) {
+		set_token(in, token);
+		in->is_acknowledged = false;
+	}
+	pthread_mutex_unlock(&watch->lock);
+	if (must_tell)
+		tell(watch, account, token);
+	return !must_tell;
 }
 
 void

@@ -17,10 +17,15 @@ struct imap_watch *imap_watch_new(struct bus *bus, struct imap_views *views);
 void imap_watch_free(struct imap_watch *watch);
 
 /*
- * Events of this account are wanted: when this returns, every replica that can be reached knows. To be called before Select takes its
- * snapshot. Each must be ended by imap_watch_remove.
+ * Events of this account are wanted, by a login with this token: when this returns, every replica that can be reached knows. To be called
+ * before Select takes its snapshot. Each must be ended by imap_watch_remove.
  */
-void imap_watch_add(struct imap_watch *watch, uint64_t account);
+void imap_watch_add(struct imap_watch *watch, uint64_t account, struct str token);
+/*
+ * Between the two, for a login that holds: the token with which the account was added may have been another's, which does not. True: nothing
+ * was missed. False: it is added again, with this one, and what was said meanwhile is to be asked for.
+ */
+bool imap_watch_keep(struct imap_watch *watch, uint64_t account, struct str token);
 void imap_watch_remove(struct imap_watch *watch, uint64_t account);
 
 #endif

@@ -7,7 +7,7 @@
 #include "libcommon/crypto/hash.h"
 #include "services/metadata/authorise.h"
 
-enum { KEYS_MAX = 8, KNOWN = 8192, KNOWN_MS = 10000, SIGNED_BYTES = 40, TOKEN_BYTES = SIGNED_BYTES + SHA256_BYTES };
+enum { KEYS_MAX = 8, KNOWN = 8192, KNOWN_MS = 10000, SIGNED_BYTES = 40 };
 
 /* What was signed, as it is sent. */
 struct token {
@@ -15,6 +15,7 @@ struct token {
 	uint64_t account, session, ends_ms, version;
 };
 _Static_assert(sizeof(struct token) == SIGNED_BYTES, "a token has no padding");
+_Static_assert(TOKEN_BYTES == SIGNED_BYTES + SHA256_BYTES, "what is signed, and the signature");
 
 struct known {
 	uint64_t account;
@@ -106,63 +107,105 @@ known_of(struct accounts *accounts, uint64_t account)
 	return &accounts->known[(account * 0x9e3779b97f4a7c15ULL) >> 51];
 }
 
-void
-authorise_forget(struct metadata *metadata, uint64_t account)
-{
-	struct known *known = known_of(metadata->accounts, account);
-
-	pthread_mutex_lock(&metadata->accounts->mutex);
-	if (known->account == account)
-		known->read_ms = 0;
-	pthread_mutex_unlock(&metadata->accounts->mutex);
-}
-
+/* Read the accounts of these claims that are right so far: one row each, in their order. */
 static enum err
-read_account(struct rpc *rpc, uint64_t account, struct known *ret)
+read_accounts(struct rpc *rpc, struct claim **claims, size_t count, struct known *ret)
 {
 	static const struct pg_statement statement = { "authorise",
-		"SELECT c.version, a.state = 'active' FROM accounts a JOIN credentials c USING (account) WHERE a.account = $1" };
-	struct metadata *metadata = rpc->service;
+		"SELECT c.version, a.state = 'active' FROM unnest($1::bigint[]) WITH ORDINALITY w(account, place)"
+		" LEFT JOIN accounts a ON a.account = w.account LEFT JOIN credentials c ON c.account = w.account ORDER BY w.place" };
+	struct accounts *accounts = ((struct metadata *)rpc->service)->accounts;
 	struct pg_args args = { .arena = rpc->arena };
+	int64_t *numbers = ARENA_ARRAY(rpc->arena, int64_t, count), now = clock_mono_ms();
 	struct pg_rows rows;
 
-	*ret = (struct known){ .account = account, .read_ms = clock_mono_ms() };
-	pg_arg_int(&args, (int64_t)account);
+	for (size_t i = 0; i < count; i++)
+		numbers[i] = (int64_t)claims[i]->account;
+	pg_arg_ints(&args, numbers, count);
 	TRY(metadata_read(rpc, &statement, &args, &rows));
-	if (rows.count > 0) {
-		ret->version = pg_int(&rows, 0, 0);
-		ret->is_active = pg_int(&rows, 0, 1) != 0;
+	if (rows.count != count)
+		return ERR_INTERNAL;
+	pthread_mutex_lock(&accounts->mutex);
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = (struct known){ claims[i]->account, pg_int(&rows, i, 0), now, pg_int(&rows, i, 1) != 0 };
+		*known_of(accounts, ret[i].account) = ret[i];
 	}
-	pthread_mutex_lock(&metadata->accounts->mutex);
-	*known_of(metadata->accounts, account) = *ret;
-	pthread_mutex_unlock(&metadata->accounts->mutex);
+	pthread_mutex_unlock(&accounts->mutex);
 	return ERR_OK;
 }
 
-enum err
-authorise_token(struct rpc *rpc, struct str bytes, uint64_t account)
+/* By what the token says itself. */
+static enum err
+judge_token(const struct accounts *accounts, struct claim *claim)
 {
-	struct metadata *metadata = rpc->service;
 	struct token token;
+
+	if (claim->token.len != TOKEN_BYTES)
+		return ERR_DENIED;
+	memcpy(&token, claim->token.ptr, SIGNED_BYTES);
+	if (!is_ours(accounts, claim->token, &token) || be64toh(token.account) != claim->account)
+		return ERR_DENIED;
+	claim->ends_ms = (int64_t)be64toh(token.ends_ms);
+	claim->version = (int64_t)be64toh(token.version);
+	return claim->ends_ms < clock_wall_ms() ? ERR_AUTH_EXPIRED : ERR_OK;
+}
+
+/* By what is known of the account. */
+static enum err
+judge_account(const struct known *known, const struct claim *claim)
+{
+	return known->is_active && known->version == claim->version ? ERR_OK : ERR_AUTH_EXPIRED;
+}
+
+static bool
+is_known(struct accounts *accounts, uint64_t account, struct known *ret)
+{
+	pthread_mutex_lock(&accounts->mutex);
+	*ret = *known_of(accounts, account);
+	pthread_mutex_unlock(&accounts->mutex);
+	return ret->account == account && ret->read_ms + KNOWN_MS >= clock_mono_ms();
+}
+
+enum err
+authorise_claims(struct rpc *rpc, struct claim *claims, size_t count)
+{
+	struct accounts *accounts = ((struct metadata *)rpc->service)->accounts;
+	struct claim **unknown = ARENA_ARRAY(rpc->arena, struct claim *, count + 1);
+	struct known *read, known;
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		claims[i].err = judge_token(accounts, &claims[i]);
+		if (claims[i].err != ERR_OK)
+			continue;
+		if (is_known(accounts, claims[i].account, &known))
+			claims[i].err = judge_account(&known, &claims[i]);
+		else
+			unknown[n++] = &claims[i];
+	}
+	if (n == 0)
+		return ERR_OK;
+	read = ARENA_ARRAY(rpc->arena, struct known, n);
+	TRY(read_accounts(rpc, unknown, n, read));
+	for (size_t i = 0; i < n; i++)
+		unknown[i]->err = judge_account(&read[i], unknown[i]);
+	return ERR_OK;
+}
+
+int64_t
+authorise_again(struct rpc *rpc, uint64_t account)
+{
+	struct claim claim = { .account = account }, *claims[] = { &claim };
 	struct known known;
 
-	if (bytes.len != TOKEN_BYTES)
-		return ERR_DENIED;
-	memcpy(&token, bytes.ptr, SIGNED_BYTES);
-	if (!is_ours(metadata->accounts, bytes, &token) || be64toh(token.account) != account)
-		return ERR_DENIED;
-	if ((int64_t)be64toh(token.ends_ms) < clock_wall_ms())
-		return ERR_AUTH_EXPIRED;
-	pthread_mutex_lock(&metadata->accounts->mutex);
-	known = *known_of(metadata->accounts, account);
-	pthread_mutex_unlock(&metadata->accounts->mutex);
-	if (known.account != account || known.read_ms + KNOWN_MS < clock_mono_ms())
-		TRY(read_account(rpc, account, &known));
-	return known.is_active && known.version == (int64_t)be64toh(token.version) ? ERR_OK : ERR_AUTH_EXPIRED;
+	return read_accounts(rpc, claims, 1, &known) == ERR_OK && known.is_active ? known.version : -1;
 }
 
 enum err
 authorise(struct rpc *rpc, uint64_t account)
 {
-	return authorise_token(rpc, rpc->token, account);
+	struct claim claim = { .token = rpc->token, .account = account };
+
+	TRY(authorise_claims(rpc, &claim, 1));
+	return claim.err;
 }

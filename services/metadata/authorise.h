@@ -13,13 +13,25 @@
 struct accounts *accounts_new(const struct config *config);
 void accounts_free(struct accounts *accounts);
 
+enum { TOKEN_BYTES = 72 };
+
+/* A token, and the account that it is to be for. */
+struct claim {
+	struct str token;
+	uint64_t account;
+	enum err err;     /* out: as authorise */
+	int64_t ends_ms;  /* out, with ERR_OK: wall clock */
+	int64_t version;  /* likewise: of the credential */
+};
+
+/* Judge each; what is not known is read in one query. ERR_UNAVAILABLE: it cannot be known now. */
+enum err authorise_claims(struct rpc *rpc, struct claim *claims, size_t count);
+
 /* ERR_DENIED: no token of this account. ERR_AUTH_EXPIRED: no longer. ERR_UNAVAILABLE: it cannot be known now. */
 enum err authorise(struct rpc *rpc, uint64_t account);
-/* The same with a token that is not the call's own. */
-enum err authorise_token(struct rpc *rpc, struct str token, uint64_t account);
 
 struct str token_make(struct metadata *metadata, struct arena *arena, uint64_t account, int64_t version);
-/* What is known of the account is no longer true. */
-void authorise_forget(struct metadata *metadata, uint64_t account);
+/* What is known of the account is no longer true. Its version now; -1: it is not active, or cannot be read. */
+int64_t authorise_again(struct rpc *rpc, uint64_t account);
 
 #endif

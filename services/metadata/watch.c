@@ -33,6 +33,8 @@ struct interest {
 	struct interest *next;
 	uint64_t account;
 	struct watcher *watcher;
+	int64_t ends_ms, version; /* of the token that it was added with */
+	char token[TOKEN_BYTES];
 };
 
 struct watch {
@@ -85,9 +87,15 @@ drop_event(struct watch *watch, struct watcher *w)
 }
 
 static struct interest **
+bucket_of(struct watch *watch, uint64_t account)
+{
+	return &watch->interests[(account * 0x9e3779b97f4a7c15ULL) >> 52];
+}
+
+static struct interest **
 interest_of(struct watch *watch, uint64_t account, const struct watcher *w)
 {
-	struct interest **at = &watch->interests[(account * 0x9e3779b97f4a7c15ULL) >> 52];
+	struct interest **at = bucket_of(watch, account);
 
 	while (*at && !((*at)->account == account && (*at)->watcher == w))
 		at = &(*at)->next;
@@ -203,21 +211,51 @@ add_event(struct watch *watch, struct watcher *w, const MetadataEvent *event, si
 	watch->bytes += len;
 }
 
+/* Instead of an event: that there will be none. */
+static void
+tell_refused(struct watch *watch, struct watcher *w, uint64_t account, struct str token)
+{
+	MetadataEvent event = METADATA_EVENT__INIT;
+
+	event.account = account;
+	event.refused = data_of(token);
+	add_event(watch, w, &event, metadata_event__get_packed_size(&event));
+}
+
+/* Take the interest away, and say so. */
+static void
+refuse(struct watch *watch, struct interest **at)
+{
+	struct interest *in = *at;
+
+	*at = in->next;
+	in->watcher->interests--;
+	tell_refused(watch, in->watcher, in->account, str_from(in->token, TOKEN_BYTES));
+	free(in);
+}
+
 /* ERR_LIMIT: what is added is more than one may have. */
 static enum err
-update_interests(struct watch *watch, struct watcher *w, const MetadataWatchRequest *req)
+update_interests(struct watch *watch, struct watcher *w, const MetadataWatchRequest *req, const struct claim *claims)
 {
 	for (size_t i = 0; i < req->n_add; i++) {
 		struct interest **at = interest_of(watch, req->add[i], w);
 
-		if (*at)
+		if (claims[i].err != ERR_OK) {
+			tell_refused(watch, w, req->add[i], claims[i].token);
 			continue;
-		if (w->interests == INTERESTS_MAX)
-			return ERR_LIMIT;
-		w->interests++;
-		*at = MEM_NEW(struct interest);
-		(*at)->account = req->add[i];
-		(*at)->watcher = w;
+		}
+		if (!*at) {
+			if (w->interests == INTERESTS_MAX)
+				return ERR_LIMIT;
+			w->interests++;
+			*at = MEM_NEW(struct interest);
+			(*at)->account = req->add[i];
+			(*at)->watcher = w;
+		}
+		(*at)->ends_ms = claims[i].ends_ms;
+		(*at)->version = claims[i].version;
+		memcpy((*at)->token, claims[i].token.ptr, TOKEN_BYTES);
 	}
 	for (size_t i = 0; i < req->n_remove; i++) {
 		struct interest **at = interest_of(watch, req->remove[i], w), *gone = *at;
@@ -245,6 +283,7 @@ watch_publish(struct watch *watch, uint64_t account, const struct effect *effect
 {
 	MetadataEvent event = METADATA_EVENT__INIT;
 	struct answers answers = { .count = 0 };
+	int64_t now = clock_wall_ms();
 	size_t len = 0;
 
 	event.account = account;
@@ -256,16 +295,47 @@ watch_publish(struct watch *watch, uint64_t account, const struct effect *effect
 		event.change = effect->change;
 	}
 	pthread_mutex_lock(&watch->mutex);
-	for (struct interest *in = watch->interests[(account * 0x9e3779b97f4a7c15ULL) >> 52]; in; in = in->next) {
-		if (in->account != account)
+	for (struct interest **at = bucket_of(watch, account), *in; (in = *at);) {
+		struct watcher *w = in->watcher;
+		bool is_over = in->ends_ms < now;
+
+		if (in->account != account) {
+			at = &in->next;
 			continue;
+		}
 		if (len == 0 && (len = metadata_event__get_packed_size(&event)) > CHANGE_BYTES_MAX) {
 			event.change = NULL;
 			len = metadata_event__get_packed_size(&event);
 		}
-		add_event(watch, in->watcher, &event, len);
-		if (in->watcher->rpc)
-			answer(watch, in->watcher, ERR_OK, &answers);
+		if (is_over) {
+			refuse(watch, at);
+		} else {
+			add_event(watch, w, &event, len);
+			at = &in->next;
+		}
+		if (w->rpc)
+			answer(watch, w, ERR_OK, &answers);
+	}
+	pthread_mutex_unlock(&watch->mutex);
+	give(&answers);
+}
+
+void
+watch_refuse(struct watch *watch, uint64_t account, int64_t version)
+{
+	struct answers answers = { .count = 0 };
+
+	pthread_mutex_lock(&watch->mutex);
+	for (struct interest **at = bucket_of(watch, account), *in; (in = *at);) {
+		struct watcher *w = in->watcher;
+
+		if (in->account != account || in->version == version) {
+			at = &in->next;
+			continue;
+		}
+		refuse(watch, at);
+		if (w->rpc)
+			answer(watch, w, ERR_OK, &answers);
 	}
 	pthread_mutex_unlock(&watch->mutex);
 	give(&answers);
@@ -277,7 +347,7 @@ watch_lose(struct watch *watch, uint64_t account)
 	struct answers answers = { .count = 0 };
 
 	pthread_mutex_lock(&watch->mutex);
-	for (struct interest *in = watch->interests[(account * 0x9e3779b97f4a7c15ULL) >> 52]; in; in = in->next) {
+	for (struct interest *in = *bucket_of(watch, account); in; in = in->next) {
 		if (in->account != account)
 			continue;
 		lose(watch, in->watcher);
@@ -289,7 +359,7 @@ watch_lose(struct watch *watch, uint64_t account)
 }
 
 enum err
-watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *reply)
+watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req, const struct claim *claims, MetadataWatchReply *reply)
 {
 	struct answers answers = { .count = 0 };
 	bool is_waiting = false;
@@ -311,7 +381,7 @@ watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req
 		w->is_lost = true;
 	}
 	w->heard_ms = clock_mono_ms();
-	err = update_interests(watch, w, req);
+	err = update_interests(watch, w, req, claims);
 	if (err != ERR_OK) {
 		pthread_mutex_unlock(&watch->mutex);
 		return err;

@@ -51,7 +51,7 @@ select_mailbox(struct imap_command *cmd, bool is_read_only)
 	imap_session_unselect(session);
 	TRY(imap_mailbox_name(cmd, *(struct str *)cmd->args, &name));
 	/* Before the snapshot: else an event falls between the two. */
-	imap_watch_add(server->watch, session->account);
+	imap_watch_add(server->watch, session->account, session->token);
 	err = imap_views_select(server->views, cmd->call, session->account, name, is_read_only, session->conn, &session->view, &state);
 	if (err != ERR_OK) {
 		imap_watch_remove(server->watch, session->account);

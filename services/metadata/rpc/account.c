@@ -1,6 +1,7 @@
 /* Accounts and their addresses: the operator's calls. */
 #include "libcommon/crypto/password.h"
 #include "services/metadata/rpc/rpc.h"
+#include "services/metadata/watch.h"
 
 enum { LIST_MAX = 1000 };
 
@@ -95,8 +96,10 @@ static enum err
 answer_account(struct change_call *call, const struct effects *effects)
 {
 	uint64_t account = effects->answer.count > 0 ? (uint64_t)effects->answer.items[0] : 0;
+	struct metadata *metadata = call->rpc->service;
 
-	authorise_forget(call->rpc->service, account);
+	/* Who has logged in with what no longer holds is told nothing more. */
+	watch_refuse(metadata->watch, account, authorise_again(call->rpc, account));
 	return account_read(call->rpc, account, (MetadataAccount *)call->rpc->reply);
 }
 

@@ -94,23 +94,27 @@ sync_after(struct rpc *rpc, uint64_t account, uint64_t mailbox, const MetadataCu
 enum err
 rpc_sync(struct rpc *rpc, const MetadataSyncRequest *req, MetadataSyncReply *reply)
 {
+	struct claim *claims;
+
 	if (req->n_item > ITEMS_MAX)
 		return ERR_LIMIT;
+	claims = ARENA_ARRAY(rpc->arena, struct claim, req->n_item + 1);
+	for (size_t i = 0; i < req->n_item; i++) {
+		struct str token = str_of(req->item[i]->token);
+
+		claims[i] = (struct claim){ .token = token.len > 0 ? token : rpc->token, .account = req->item[i]->account };
+	}
+	TRY(authorise_claims(rpc, claims, req->n_item));
 	reply->n_sync = req->n_item;
 	reply->sync = ARENA_ARRAY(rpc->arena, MetadataSync *, req->n_item + 1);
 	for (size_t i = 0; i < req->n_item; i++) {
 		const MetadataSyncRequest__Item *item = req->item[i];
-		struct str token = item->token.len > 0 ? str_of(item->token) : rpc->token;
-		enum err err = authorise_token(rpc, token, item->account);
 
 		reply->sync[i] = ARENA_NEW(rpc->arena, MetadataSync);
 		metadata_sync__init(reply->sync[i]);
-		if (err == ERR_DENIED || err == ERR_AUTH_EXPIRED) {
-			reply->sync[i]->status = err;
-			continue;
-		}
-		TRY(err);
-		TRY(sync_read(rpc, item->account, item->mailbox, item->have, reply->sync[i]));
+		reply->sync[i]->status = claims[i].err;
+		if (claims[i].err == ERR_OK)
+			TRY(sync_read(rpc, item->account, item->mailbox, item->have, reply->sync[i]));
 	}
 	return ERR_OK;
 }

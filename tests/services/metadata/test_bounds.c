@@ -14,6 +14,13 @@ watch(uint64_t watcher, struct arena *arena, uint64_t *add, size_t add_count, bo
 	MetadataWatchRequest req = METADATA_WATCH_REQUEST__INIT;
 	struct bus_call call = *as(0, BUS_ROLE_IMAP);
 
+	req.n_token = add_count;
+	req.token = ARENA_ARRAY(arena, ProtobufCBinaryData, add_count + 1);
+	for (size_t i = 0; i < add_count; i++) {
+		struct str token = mint("secret", add[i], clock_wall_ms() + 60000, 1);
+
+		req.token[i] = (ProtobufCBinaryData){ token.len, (uint8_t *)token.ptr };
+	}
 	call.arena = arena;
 	req.watcher = watcher;
 	req.add = add;
@@ -24,23 +31,25 @@ watch(uint64_t watcher, struct arena *arena, uint64_t *add, size_t add_count, bo
 
 Test(metadata_bounds, a_watcher_has_a_bounded_number_of_accounts)
 {
-	enum { HALF = 60000, MOST = 100000 };
-	uint64_t *accounts = ARENA_ARRAY(&world.arena, uint64_t, 2 * HALF), mine = make_account("a", 0);
+	enum { PART = 25000, PARTS = 4, MOST = PART * PARTS };
+	uint64_t *accounts = ARENA_ARRAY(&world.arena, uint64_t, MOST), mine = make_account("a", 0);
 	MetadataWatchRequest less = METADATA_WATCH_REQUEST__INIT;
 	MetadataWatchReply *reply;
 
-	for (size_t i = 0; i < 2 * HALF; i++)
+	for (size_t i = 0; i < MOST; i++)
 		accounts[i] = i + 1;
-	cr_assert_eq(watch(1, &world.arena, accounts, HALF, false, &reply), ERR_OK);
-	cr_assert_eq(watch(1, &world.arena, accounts, HALF, false, &reply), ERR_OK, "those that it has do not count twice");
-	cr_assert_eq(watch(1, &world.arena, accounts + HALF, MOST - HALF, false, &reply), ERR_OK);
+	sql("INSERT INTO accounts SELECT n, 'active', 0 FROM generate_series(1, %d) n", MOST);
+	sql("INSERT INTO credentials SELECT n, '', 1 FROM generate_series(1, %d) n", MOST);
+	for (int i = 0; i < PARTS; i++)
+		cr_assert_eq(watch(1, &world.arena, accounts + i * PART, PART, false, &reply), ERR_OK);
+	cr_assert_eq(watch(1, &world.arena, accounts, PART, false, &reply), ERR_OK, "those that it has do not count twice");
 	cr_assert_eq(watch(1, &world.arena, &mine, 1, false, &reply), ERR_LIMIT);
 	less.watcher = 1;
 	less.remove = accounts;
 	less.n_remove = 1;
 	cr_assert_eq(metadata_watch(as(0, BUS_ROLE_IMAP), &less, &reply), ERR_OK);
 	cr_assert_eq(watch(1, &world.arena, &mine, 1, false, &reply), ERR_OK);
-	cr_assert_eq(watch(2, &world.arena, accounts, HALF, false, &reply), ERR_OK, "each has its own");
+	cr_assert_eq(watch(2, &world.arena, accounts, PART, false, &reply), ERR_OK, "each has its own");
 }
 
 /* Each holds less than it may, all together more: those who would go past it have lost, and look for themselves. */

@@ -3,17 +3,31 @@
 
 TestSuite(metadata_watch, .init = world_begin, .fini = world_end);
 
+static ProtobufCBinaryData
+token_of(uint64_t account)
+{
+	struct str token = user(0, account)->token;
+
+	return (ProtobufCBinaryData){ token.len, (uint8_t *)token.ptr };
+}
+
+/* With `add`, as one who has logged in to it. */
 static MetadataWatchReply *
 watch(uint64_t watcher, uint64_t incarnation, uint64_t after, uint64_t *add, bool wait)
 {
 	MetadataWatchRequest req = METADATA_WATCH_REQUEST__INIT;
 	MetadataWatchReply *reply;
+	ProtobufCBinaryData token = { 0 };
 
 	req.watcher = watcher;
 	req.incarnation = incarnation;
 	req.after = after;
 	req.n_add = add ? 1 : 0;
 	req.add = add;
+	req.n_token = req.n_add;
+	req.token = &token;
+	if (add != NULL)
+		token = token_of(*add);
 	req.wait = wait;
 	cr_assert_eq(metadata_watch(as(0, BUS_ROLE_IMAP), &req, &reply), ERR_OK);
 	return reply;
@@ -79,8 +93,9 @@ Test(metadata_watch, trees_and_ends_are_events_too)
 	name.address = BIN("a@example.org");
 	cr_assert_eq(metadata_delete_account(as(0, BUS_ROLE_ADMIN), &name, NULL), ERR_OK);
 	reply = watch(1, reply->incarnation, reply->last, NULL, true);
-	cr_assert_eq(reply->n_event, 1);
+	cr_assert_eq(reply->n_event, 2);
 	cr_assert(reply->event[0]->gone && reply->event[0]->mailbox == 0);
+	cr_assert(reply->event[1]->refused.len > 0, "and no more is told of it");
 }
 
 Test(metadata_watch, who_is_not_known_or_too_slow_has_lost)

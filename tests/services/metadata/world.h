@@ -45,6 +45,9 @@ struct bus_call *as(int i, enum bus_role role);
 /* A caller of replica `i` that has logged in. */
 struct bus_call *user(int i, uint64_t account);
 
+/* A token as Login gives it, signed with that key; "secret" is the replicas'. The account's credential begins with version 1. */
+struct str mint(const char *key, uint64_t account, int64_t ends_ms, int64_t version);
+
 /* SQL that must succeed. */
 void sql(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The one number that a query gives. */
