@@ -25,13 +25,16 @@ metadata_read(struct rpc *rpc, const struct pg_statement *statement, struct pg_a
 	return err;
 }
 
-/* A COMMIT that was given up has been answered, or will never be: nobody has told what it did. */
+/* A COMMIT that was given up has been answered, or another server is the primary: nobody has told what that did. */
 static void
 settled_late(void *context, uint64_t account)
 {
 	struct metadata *metadata = context;
 
-	watch_lose(metadata->watch, account);
+	if (account == 0)
+		watch_lose_all(metadata->watch);
+	else
+		watch_lose(metadata->watch, account);
 }
 
 static void

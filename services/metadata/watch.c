@@ -358,6 +358,21 @@ watch_lose(struct watch *watch, uint64_t account)
 	give(&answers);
 }
 
+void
+watch_lose_all(struct watch *watch)
+{
+	struct answers answers = { .count = 0 };
+
+	pthread_mutex_lock(&watch->mutex);
+	for (struct watcher *w = watch->watchers; w; w = w->next) {
+		lose(watch, w);
+		if (w->rpc)
+			answer(watch, w, ERR_OK, &answers);
+	}
+	pthread_mutex_unlock(&watch->mutex);
+	give(&answers);
+}
+
 enum err
 watch_poll(struct watch *watch, struct rpc *rpc, const MetadataWatchRequest *req, const struct claim *claims, MetadataWatchReply *reply)
 {

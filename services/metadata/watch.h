@@ -21,6 +21,7 @@ void watch_free(struct watch *watch);
 void watch_publish(struct watch *watch, uint64_t account, const struct effect *effect);
 /* Something may have been committed that nobody can tell: those who watch the account are told LOST. */
 void watch_lose(struct watch *watch, uint64_t account);
+void watch_lose_all(struct watch *watch);
 
 /* The credential of the account is now of this version (-1: it may do nothing): who watches with a token of another one is refused. */
 void watch_refuse(struct watch *watch, uint64_t account, int64_t version);

@@ -53,6 +53,9 @@ static void
 settle(struct pg_pool *pool)
 {
 	struct pg **at = &pool->pending, *pg, *done = NULL;
+	bool has_moved = pool->has_moved;
+
+	pool->has_moved = false;
 
 	while ((pg = *at) != NULL) {
 		if (!pg_is_settled(pg)) {
@@ -66,6 +69,8 @@ settle(struct pg_pool *pool)
 		done = pg;
 	}
 	pthread_mutex_unlock(&pool->mutex);
+	if (has_moved && pool->settled)
+		pool->settled(pool->context, 0);
 	while ((pg = done) != NULL) {
 		done = pg->next;
 		if (pool->settled)
@@ -83,7 +88,8 @@ look_forever(void *arg)
 
 	pthread_mutex_lock(&pool->mutex);
 	while (!pool->is_ending) {
-		int64_t until_ms = pool->pending ? clock_mono_ms() + PENDING_MS : next_ms;
+		bool has_more = pool->pending || pool->has_moved;
+		int64_t until_ms = has_more ? clock_mono_ms() + PENDING_MS : next_ms;
 		struct timespec until = clock_timespec(until_ms < next_ms ? until_ms : next_ms);
 
 		if (until_ms == INT64_MAX)

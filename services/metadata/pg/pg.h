@@ -70,7 +70,8 @@ struct pg_pool;
  * to the one that can be written to, and of several that say so to the one with the newest timeline of PostgreSQL; those to the others end.
  *
  * A COMMIT that is not answered in time keeps its connection, which counts, until the answer comes or the connection is lost; then
- * `settled` is called, on a thread of the pool's, with the account that it was taken for: something may have been committed.
+ * `settled` is called, on a thread of the pool's, with the account that it was taken for: something may have been committed. With 0 for all of
+ * them: another server is the primary, which may not have all that the old one told.
  */
 struct pg_pool *pg_pool_new(const struct config *config, void (*settled)(void *context, uint64_t account), void *context);
 /* How many connections may write at a time: a quarter is left to those who read. */

@@ -92,6 +92,8 @@ pg_pool_learn(struct pg_pool *pool, const struct pg *pg)
 		return true;
 	if (pool->history.system != 0)
 		log_warn(&pool_log, "pg.failover", KV_INT("timeline", pg->history.number), KV_INT("before", pool->history.number));
+	pool->has_moved = pool->history.system != 0;
+	pthread_cond_signal(&pool->look);
 	pool->history = pg->history;
 	/* Who waits for the old primary is told so at once. */
 	for (struct pg *old = pool->all; old; old = old->next_open)
