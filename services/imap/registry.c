@@ -177,6 +177,17 @@ imap_mailbox_advance(struct imap_mailbox *m, struct imap_image *image)
 	imap_image_unref(old);
 }
 
+void
+imap_mailbox_replace(struct imap_mailbox *m, struct imap_cursor_at have, struct imap_image *image)
+{
+	if (m->latest && m->latest->cursor.timeline == have.timeline && m->latest->cursor.modseq == have.modseq) {
+		imap_image_unref(m->latest);
+		m->latest = NULL;
+		m->losses++;
+	}
+	imap_mailbox_advance(m, image);
+}
+
 bool
 imap_mailbox_forward(struct imap_mailbox *m, struct imap_cursor_at have, const MetadataSync *sync)
 {

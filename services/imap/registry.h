@@ -27,6 +27,7 @@ struct imap_mailbox {
 	bool is_stale, is_gone;
 	bool is_left;                           /* stale, and a Sync cannot tell: a session will load it */
 	uint64_t round;                         /* of imap_views_catch_up, that took it last */
+	uint64_t losses;                        /* how often it was loaded anew because its history was another */
 	struct imap_view *views;
 };
 
@@ -57,6 +58,11 @@ struct imap_mailbox *imap_registry_get(struct imap_views *views, uint64_t accoun
 
 /* Take `image` (and its reference) as the latest, if it is newer. */
 void imap_mailbox_advance(struct imap_mailbox *m, struct imap_image *image);
+/*
+ * The same with an image that was loaded because `have` is no place in the mailbox's history any more, as after a failover that lost something:
+ * if that is still our latest, the image counts though it may be older.
+ */
+void imap_mailbox_replace(struct imap_mailbox *m, struct imap_cursor_at have, struct imap_image *image);
 /* By a Sync from `have`. False: it does not say how to get on from here. */
 bool imap_mailbox_forward(struct imap_mailbox *m, struct imap_cursor_at have, const MetadataSync *sync);
 /* Wake who idles in it, but `self`. */

@@ -58,6 +58,8 @@ imap_session_kick(struct imap_session *session, enum err err)
 {
 	if (imap_login_is_over(err))
 		imap_reply_bye(session, "[%s] %s", err_row(err)->imap, err_row(err)->text);
+	else if (err == ERR_LOST)
+		imap_reply_bye(session, "the database has lost changes of the selected mailbox, connect again");
 	else
 		imap_reply_bye(session, "the selected mailbox is no more");
 	return imap_session_end(session, NET_END_KICKED);

@@ -24,6 +24,7 @@ struct imap_view {
 	/* For views.c, under the mailbox's lock. */
 	struct imap_view *next;
 	struct net_conn *conn;
+	uint64_t losses;              /* the mailbox's, when it was looked at last */
 	bool is_idling;               /* wake the connection when something changes */
 };
 

@@ -12,8 +12,8 @@
 /* ---- selecting */
 
 static struct imap_view *
-enter(struct imap_mailbox *m, struct imap_image *image, const MetadataState *state, bool is_read_only, bool is_doubtful,
-    struct net_conn *conn)
+enter(struct imap_mailbox *m, struct imap_cursor_at have, struct imap_image *image, const MetadataState *state, bool is_read_only,
+    bool is_doubtful, struct net_conn *conn)
 {
 	struct imap_view *view = MEM_NEW(struct imap_view);
 
@@ -23,7 +23,7 @@ enter(struct imap_mailbox *m, struct imap_image *image, const MetadataState *sta
 		m->latest = NULL;
 		m->uidvalidity = state->uidvalidity;
 	}
-	imap_mailbox_advance(m, image);
+	imap_mailbox_replace(m, have, image);
 	m->is_gone = false;
 	m->is_stale |= is_doubtful;
 	view->mailbox = m;
@@ -32,6 +32,7 @@ enter(struct imap_mailbox *m, struct imap_image *image, const MetadataState *sta
 	view->is_read_only = is_read_only;
 	view->recent_uid = state->recent_uid;
 	view->told_keywords = view->told->keywords ? view->told->keywords->count : 0;
+	view->losses = m->losses;
 	view->next = m->views;
 	m->views = view;
 	pthread_mutex_unlock(&m->lock);
@@ -63,18 +64,21 @@ imap_views_select(struct imap_views *views, struct bus_call *call, uint64_t acco
     struct net_conn *conn, struct imap_view **ret_view, MetadataState **ret_state)
 {
 	struct imap_have have = { 0 };
+	struct imap_cursor_at had = { 0 };
 	struct imap_image *image;
 	uint64_t events, events_now;
 	struct imap_mailbox *cached = hold_cached(views, account, name, &have, &events), *m;
 	enum err err = imap_load(call, account, name, is_read_only, &have, &image, ret_state);
 
+	if (have.image)
+		had = have.image->cursor;
 	imap_image_unref(have.image);
 	if (err == ERR_OK) {
 		m = imap_registry_get(views, account, (*ret_state)->mailbox, name, call->token);
 		pthread_mutex_lock(&views->lock);
 		events_now = views->events[imap_bucket_of(account)];
 		pthread_mutex_unlock(&views->lock);
-		*ret_view = enter(m, image, *ret_state, is_read_only, events_now != events, conn);
+		*ret_view = enter(m, had, image, *ret_state, is_read_only, events_now != events, conn);
 	}
 	if (cached)
 		imap_registry_release(views, cached);
@@ -122,7 +126,7 @@ imap_mailbox_uidvalidity(const struct imap_view *view)
 
 /* The journal does not reach back: load it again, by whatever name it has now. */
 static enum err
-reload(struct imap_mailbox *m, struct bus_call *call)
+reload(struct imap_mailbox *m, struct bus_call *call, struct imap_cursor_at have)
 {
 	struct imap_image *image;
 	MetadataState *state;
@@ -135,7 +139,7 @@ reload(struct imap_mailbox *m, struct bus_call *call)
 		imap_image_unref(image);
 		m->is_gone = true;
 	} else {
-		imap_mailbox_advance(m, image);
+		imap_mailbox_replace(m, have, image);
 	}
 	pthread_mutex_unlock(&m->lock);
 	return ERR_OK;
@@ -159,9 +163,24 @@ ask(struct imap_view *view, struct bus_call *call, struct imap_cursor_at have)
 		return ERR_INTERNAL;
 	TRY(err_from_wire(reply->sync[0]->status));
 	if (reply->sync[0]->is_lost)
-		return reload(m, call);
+		return reload(m, call, have);
 	imap_view_sync(view, have, reply->sync[0]);
 	return ERR_OK;
+}
+
+/*
+ * After a failover that lost an expunge, a message is there again that this session was told gone. New messages come behind all others (RFC
+ * 9051 s. 2.3.1.1), so there is no way to say that.
+ */
+static bool
+has_come_back(const struct imap_view *view, const struct imap_image *now)
+{
+	uint32_t end = imap_image_lower_bound(now, imap_image_last_uid(view->told));
+
+	for (uint32_t seq = 1; seq < end; seq++)
+		if (!imap_image_find(view->told, imap_image_row(now, seq, NULL)->uid))
+			return true;
+	return false;
 }
 
 enum err
@@ -169,7 +188,7 @@ imap_view_latest(struct imap_view *view, struct bus_call *call, struct imap_imag
 {
 	struct imap_mailbox *m = view->mailbox;
 	struct imap_cursor_at have;
-	bool is_stale, is_gone;
+	bool is_stale, is_gone, has_lost;
 	enum err err = ERR_OK;
 
 	pthread_mutex_lock(&m->lock);
@@ -185,11 +204,15 @@ imap_view_latest(struct imap_view *view, struct bus_call *call, struct imap_imag
 	else if (err != ERR_OK)
 		m->is_stale = true;
 	is_gone = m->is_gone;
-	if (!is_gone && !imap_login_is_over(err))
+	has_lost = !is_gone && view->losses != m->losses && has_come_back(view, m->latest);
+	view->losses = m->losses;
+	if (!is_gone && !has_lost && !imap_login_is_over(err))
 		*ret_image = imap_image_ref(m->latest);
 	pthread_mutex_unlock(&m->lock);
 	if (is_gone)
 		return ERR_NO_MAILBOX;
+	if (has_lost)
+		return ERR_LOST;
 	return imap_login_is_over(err) ? err : ERR_OK;
 }
 

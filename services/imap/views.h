@@ -38,7 +38,8 @@ uint32_t imap_mailbox_uidvalidity(const struct imap_view *view);
 
 /*
  * The latest image, with a reference: asks metadata when events were missed. A passing failure is no error here: what is known is
- * answered, and the question stays. ERR_NO_MAILBOX: it is no more, or another has its name. Errors of imap_login_is_over.
+ * answered, and the question stays. ERR_NO_MAILBOX: it is no more, or another has its name. ERR_LOST: it has what this session cannot be
+ * told of. Errors of imap_login_is_over.
  */
 enum err imap_view_latest(struct imap_view *view, struct bus_call *call, struct imap_image **ret_image);
 /* The cursor of the latest image, for `have` of a call. */
