@@ -45,14 +45,15 @@
 	/* ---- sora-metadata */                                                                                       \
 	X(LIST, metadata_listen, "metadata.listen", "[inproc://metadata]", "where sora-metadata answers")              \
 	X(THREADS, metadata_threads, "metadata.threads", "8", "threads that run calls")                                    \
-	X(STR, database_host, "database.host", "/run/postgresql", "host name, or directory of the socket")             \
-	X(PORT, database_port, "database.port", "5432", "")                                                             \
+	X(STR, database_host, "database.host", "/run/postgresql",                                                      \
+	    "host name, or directory of the socket; a primary and its standbys: db1,db2:5433; the one that can be written to is used") \
+	X(PORT, database_port, "database.port", "5432", "of hosts without one of their own")                                                           \
 	X(STR, database_name, "database.name", "sora", "")                                                             \
 	X(STR, database_user, "database.user", "sora", "")                                                             \
 	X(STR, database_password, "database.password", "", "")                                                         \
 	X(STR, database_tls, "database.tls", "prefer", "libpq's sslmode: disable, prefer, require, verify-full")       \
 	X(THREADS, database_connections, "database.connections", "8", "for each metadata process; about four a core of PostgreSQL") \
-	X(TIME, database_timeout, "database.timeout", "10s", "the longest that a statement may take")                  \
+	X(TIME, database_timeout, "database.timeout", "10s", "the longest that a statement may take; half of it for a lock")                  \
 	X(STR, account_hash, "account.hash", "bcrypt", "for new passwords: bcrypt, ssha512 or sha512")                 \
 	X(SIZE, account_quota, "account.quota", "0", "of a new account; 0: no limit")                                  \
 	X(LIST, account_mailboxes, "account.mailboxes",                                                                \
