@@ -111,7 +111,7 @@ class Stack:
             **self.settings, **own}
         if self.s3:
             common.update({"blob.s3.endpoint": self.s3.endpoint, "blob.s3.bucket": "sora-test", "blob.s3.access_key": "TESTKEY",
-                           "blob.s3.secret_key": "TESTSECRET", "blob.s3.prefix": self.database + "/"})
+                           "blob.s3.secret_key": "TESTSECRET", "blob.s3.prefix": self.database + "/", "blob.seal_keys": ["5e" * 32]})
         for path, value in common.items():
             at = tree
             *sections, key = path.split(".")
