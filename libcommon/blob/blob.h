@@ -79,6 +79,8 @@ struct blob_reader {
  * blob_reader_end.
  */
 void blob_reader_begin(struct blob_reader *in, const struct bus_call *caller, struct str ref, uint64_t offset, uint64_t length);
+/* Ask for the first piece now, for a blob_reader_next that comes later. `in` stays where it is until its end. */
+void blob_reader_start(struct blob_reader *in);
 /*
  * The next piece, at most 256 KiB, valid until the next call; empty at the end of the range or of the body, whichever comes first.
  *

@@ -54,13 +54,19 @@ settle(struct blob_reader *in, struct str *ret_piece)
 	return ret_piece->len == expected ? ERR_OK : ERR_CORRUPT;
 }
 
+void
+blob_reader_start(struct blob_reader *in)
+{
+	if (in->future == NULL && in->at < in->end)
+		ask(in);
+}
+
 enum err
 blob_reader_next(struct blob_reader *in, struct str *ret_piece)
 {
 	struct str piece = STR("");
 
-	if (in->future == NULL && in->at < in->end)
-		ask(in);
+	blob_reader_start(in);
 	if (in->future == NULL) {
 		*ret_piece = piece;
 		return ERR_OK;

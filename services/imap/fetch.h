@@ -7,6 +7,7 @@
 #include "libcommon/blob/blob.h"
 #include "libcommon/mail/parts.h"
 #include "proto/metadata.pb-c.h"
+#include "services/imap/ahead.h"
 #include "services/imap/view.h"
 #include "services/imap/command.h"
 
@@ -51,6 +52,7 @@ struct imap_fetch {
 	const struct imap_chunk *chunk;
 	const MetadataFetchReply__Row *wide; /* NULL when no item needs it */
 	struct arena *arena;                 /* of the page */
+	struct imap_ahead *ahead;
 	/*
 	 * What is printed so far. It goes to the client once it is long; then the answer has begun (is_committed), and a failure can only end the
 	 * connection. Before that, it only costs this message.
@@ -75,6 +77,9 @@ enum err imap_section_parse(struct imap_cursor *cur, struct imap_fetch_item *ite
 enum err imap_section_print(struct imap_fetch *fetch, const struct imap_fetch_item *item);
 /* An item that is a section by another name: RFC822.HEADER and its like. */
 struct imap_section *imap_section_named(struct arena *arena, const char *name, enum mail_section which);
+
+/* The bytes of the blob that this section of a message is, when it is some and no others are needed. */
+bool imap_section_range(const MetadataFetchReply__Row *row, const struct imap_section *section, uint64_t *ret_offset, uint64_t *ret_len);
 
 /* Send what is printed, if it is long. */
 void imap_fetch_flush(struct imap_fetch *fetch);

@@ -174,14 +174,14 @@ filter_header(struct imap_fetch *fetch, const struct imap_section *section, cons
 }
 
 static enum err
-find_source(struct imap_fetch *fetch, const struct imap_section *section, struct source *ret)
+find_source(struct imap_fetch *fetch, const MetadataFetchReply__Row *row, const struct imap_section *section, struct source *ret)
 {
 	struct mail_range range;
 
-	TRY(mail_parts_find(wire_str(fetch->wide->mail->parts), section->path, section->depth, section->which, &range));
+	TRY(mail_parts_find(wire_str(row->mail->parts), section->path, section->depth, section->which, &range));
 	if (section->has_fields)
 		return filter_header(fetch, section, &range, ret);
-	*ret = (struct source){ range.has_prefix ? wire_str(fetch->wide->prefix) : STR_NONE, range.offset, range.len };
+	*ret = (struct source){ range.has_prefix ? wire_str(row->prefix) : STR_NONE, range.offset, range.len };
 	return ERR_OK;
 }
 
@@ -201,6 +201,19 @@ cut_source(const struct imap_section *section, struct source *source)
 	source->offset += at;
 	source->len -= at;
 	source->len = len < source->len ? len : source->len;
+}
+
+bool
+imap_section_range(const MetadataFetchReply__Row *row, const struct imap_section *section, uint64_t *ret_offset, uint64_t *ret_len)
+{
+	struct source source;
+
+	if (section->has_fields || find_source(NULL, row, section, &source) != ERR_OK)
+		return false;
+	cut_source(section, &source);
+	*ret_offset = source.offset;
+	*ret_len = source.len;
+	return source.len > 0;
 }
 
 /* ---- streaming */
@@ -227,13 +240,16 @@ static enum err
 print_literal(struct imap_fetch *fetch, const struct imap_section *section, const struct source *source)
 {
 	uint64_t left = source->len;
-	struct blob_reader in;
+	struct blob_reader own, *in = imap_ahead_take(fetch->ahead, fetch->row->uid, section);
 	struct str piece = STR_NONE;
 	enum err err = ERR_OK;
 
-	blob_reader_begin(&in, fetch->cmd->call, wire_str(fetch->wide->mail->blob), source->offset, source->len);
+	if (!in) {
+		in = &own;
+		blob_reader_begin(in, fetch->cmd->call, wire_str(fetch->wide->mail->blob), source->offset, source->len);
+	}
 	if (left > 0)
-		err = blob_reader_next(&in, &piece);
+		err = blob_reader_next(in, &piece);
 	if (err == ERR_OK && source->head.len + source->len == 0) {
 		buffer_printf(fetch->out, "%.*s \"\"", STR_ARG(section->name));
 	} else if (err == ERR_OK) {
@@ -249,9 +265,9 @@ print_literal(struct imap_fetch *fetch, const struct imap_section *section, cons
 		imap_fetch_flush(fetch);
 		left -= piece.len;
 		if (left > 0)
-			err = blob_reader_next(&in, &piece);
+			err = blob_reader_next(in, &piece);
 	}
-	blob_reader_end(&in);
+	imap_ahead_give(fetch->ahead, in);
 	return err;
 }
 
@@ -259,7 +275,7 @@ enum err
 imap_section_print(struct imap_fetch *fetch, const struct imap_fetch_item *item)
 {
 	struct source source;
-	enum err err = find_source(fetch, item->section, &source);
+	enum err err = find_source(fetch, fetch->wide, item->section, &source);
 
 	if (err == ERR_NONEXISTENT) {
 		buffer_printf(fetch->out, "%.*s NIL", STR_ARG(item->section->name));

@@ -120,6 +120,14 @@ imap_wide_get(struct imap_wide *wide, uint32_t uid, const MetadataFetchReply__Ro
 	}
 }
 
+const MetadataFetchReply__Row *
+imap_wide_peek(const struct imap_wide *wide, size_t ahead)
+{
+	bool is_here = wide->page && wide->at + ahead < wide->page->n_row && wide->page->row[wide->at + ahead]->mail;
+
+	return is_here ? wide->page->row[wide->at + ahead] : NULL;
+}
+
 struct arena *
 imap_wide_arena(struct imap_wide *wide)
 {

@@ -30,6 +30,8 @@ void imap_wide_begin(struct imap_wide *wide, const struct bus_call *caller, cons
  * Passing failures; they may be tried again with the same UID.
  */
 enum err imap_wide_get(struct imap_wide *wide, uint32_t uid, const MetadataFetchReply__Row **ret_row);
+/* The row `ahead` behind the one that was last given, where its page is here already; else NULL. 0: that one itself. */
+const MetadataFetchReply__Row *imap_wide_peek(const struct imap_wide *wide, size_t ahead);
 /* Memory that lives as long as the row that was last given. */
 struct arena *imap_wide_arena(struct imap_wide *wide);
 void imap_wide_end(struct imap_wide *wide);

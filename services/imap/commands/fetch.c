@@ -197,6 +197,7 @@ struct run {
 	struct imap_set marked;
 	struct buffer out;
 	struct imap_wide wide;
+	struct imap_ahead ahead;
 	enum err failed; /* the first that a message failed with */
 };
 
@@ -227,6 +228,19 @@ note_failure(struct run *run, uint32_t seq, enum err err)
 		run->failed = err;
 }
 
+/* Ask for the bodies of this message, which comes first, and of the next ones, as far as there is room. */
+static void
+read_ahead(struct run *run, const struct fetch_args *args)
+{
+	const MetadataFetchReply__Row *row;
+
+	imap_ahead_drop(&run->ahead, run->fetch.row->uid);
+	for (size_t n = 0; n < IMAP_AHEAD && (row = imap_wide_peek(&run->wide, n)) != NULL; n++)
+		for (size_t i = 0; i < args->count; i++)
+			if (args->items[i].section && !imap_ahead_start(&run->ahead, run->fetch.cmd->call, row, args->items[i].section))
+				return;
+}
+
 /* One message. What fails costs this message alone, unless its answer has begun to go out. */
 static enum err
 print_message(struct run *run, const struct fetch_args *args, uint32_t seq)
@@ -248,6 +262,7 @@ print_message(struct run *run, const struct fetch_args *args, uint32_t seq)
 		fetch->arena = imap_wide_arena(&run->wide);
 	}
 	if (err == ERR_OK) {
+		read_ahead(run, args);
 		buffer_printf(fetch->out, "* %u FETCH (", seq);
 		err = print_items(run, args);
 	}
@@ -287,10 +302,12 @@ fetch_run(struct imap_command *cmd)
 	if (seqs.count == 0)
 		return ERR_OK;
 	run.fetch.out = &run.out;
+	run.fetch.ahead = &run.ahead;
 	if (args->sets_seen && !view->is_read_only)
 		mark_seen(cmd, seqs, &run.marked);
 	imap_wide_begin(&run.wide, cmd->call, view, imap_view_uids(view, args->set, cmd->is_uid, cmd->arena), args->needs);
 	err = print_all(&run, args, seqs);
+	imap_ahead_drop(&run.ahead, UINT64_MAX);
 	imap_wide_end(&run.wide);
 	if (err != ERR_CLOSED)
 		net_write(cmd->session->conn, buffer_str(&run.out));

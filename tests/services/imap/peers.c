@@ -267,6 +267,23 @@ watch_run(struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *
 	return peers->watch;
 }
 
+/* One more Get is there; false: those that it should be answered together with did not come. */
+static bool
+get_together(struct peers *peers)
+{
+	int now = ++peers->gets;
+
+	while (peers->gets_most < now)
+		peers->gets_most = now;
+	for (int64_t end_ms = clock_mono_ms() + 5000; peers->gets_most < peers->get_together && clock_mono_ms() < end_ms;)
+		usleep(1000);
+	/* More than these would come now. */
+	if (peers->get_together > 0)
+		usleep(20000);
+	peers->gets--;
+	return peers->gets_most >= peers->get_together;
+}
+
 static enum err
 get_run(struct rpc *rpc, const BlobGetRequest *req, BlobGetReply *reply)
 {
@@ -276,6 +293,8 @@ get_run(struct rpc *rpc, const BlobGetRequest *req, BlobGetReply *reply)
 	uint32_t uid = 0;
 	char *body = arena_alloc(rpc->arena, len + 1);
 
+	if (!get_together(peers))
+		return ERR_UNAVAILABLE;
 	str_to_u32(str_from(req->blob.data, req->blob.len), &uid);
 	if (peers->get_failure && req->offset >= peers->get_failure_at && (!peers->get_failure_uid || peers->get_failure_uid == uid))
 		return (enum err)peers->get_failure;

@@ -29,6 +29,7 @@ struct peers {
 	atomic_int get_failure; /* enum err of Get, from this offset on: */
 	size_t get_failure_at;
 	uint32_t get_failure_uid; /* of this message alone; 0: of all */
+	int get_together;       /* no Get is answered before there are so many at once */
 
 	/* An event for the poll that waits. */
 	struct {
@@ -38,6 +39,7 @@ struct peers {
 
 	/* Seen. */
 	atomic_int selects, syncs, stores, polls;
+	atomic_int gets, gets_most; /* Gets under way now, and the most that there were */
 
 	/* Private. */
 	struct config *config;

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 
 #include "peers.h"
+#include "services/imap/ahead.h"
 
 static bool
 has(struct str text, const char *what)
@@ -168,6 +169,25 @@ Test(imap_session, a_body_that_cannot_be_read_is_no_and_never_empty, .timeout = 
 	HAS(came, "c NO [UNAVAILABLE]");
 	peers.get_failure = ERR_OK;
 	HAS(peers_talk(&peers, 0, "d FETCH 2 BODY.PEEK[]<3.4>\r\n"), "* 2 FETCH (BODY[]<3> {4}\r\nxxxx)");
+	peers_stop(&peers);
+}
+
+/* Each of the first ones is only answered when all of them were asked for. */
+Test(imap_session, bodies_are_asked_for_before_their_turn_but_not_many, .timeout = 60)
+{
+	struct peers peers = { .get_together = IMAP_AHEAD };
+	struct str came;
+
+	peers_start(&peers, 20);
+	peers_talk(&peers, 0, "a SELECT INBOX\r\n");
+	came = peers_talk(&peers, 0, "b FETCH 1:20 BODY.PEEK[]\r\n");
+	HAS(came, "* 1 FETCH (BODY[] {10}\r\n");
+	HAS(came, "* 20 FETCH (BODY[] {10}\r\n");
+	HAS(came, "b OK");
+	cr_expect_eq(peers.gets_most, IMAP_AHEAD);
+	came = peers_talk(&peers, 0, "c FETCH 3:5 (BODY.PEEK[] BODY.PEEK[]<3.4> BODY.PEEK[TEXT]<0.2>)\r\n");
+	HAS(came, "* 5 FETCH (BODY[] {10}\r\n\nxxxxxxxxx BODY[]<3> {4}\r\nxxxx BODY[TEXT]<0> {2}\r\nxx)");
+	cr_expect_eq(peers.gets_most, IMAP_AHEAD);
 	peers_stop(&peers);
 }
 
