@@ -205,11 +205,9 @@ acknowledge(struct net_conn *conn)
 	setsockopt(conn->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
-enum err
-net_read(struct net_conn *conn, int64_t timeout_ms)
+static enum err
+read_until(struct net_conn *conn, int64_t deadline_ms)
 {
-	int64_t deadline_ms = read_deadline(conn, timeout_ms);
-
 	for (;;) {
 		enum net_io io = advance(conn);
 		struct pollfd fd = { .fd = conn->fd, .events = POLLIN };
@@ -226,6 +224,22 @@ net_read(struct net_conn *conn, int64_t timeout_ms)
 		if (poll(&fd, 1, (int)clock_left_ms(deadline_ms)) == 0)
 			return ERR_DEADLINE;
 	}
+}
+
+/* A byte now and then is as good as silence: what counts is how long this run has waited since the last step. */
+enum err
+net_read(struct net_conn *conn, int64_t timeout_ms)
+{
+	int64_t begun_ms = clock_mono_ms();
+	enum err err;
+
+	if (conn->bytes_in - conn->step_in >= INPUT_STEP) {
+		conn->step_in = conn->bytes_in;
+		conn->waited_ms = 0;
+	}
+	err = read_until(conn, read_deadline(conn, timeout_ms - conn->waited_ms));
+	conn->waited_ms += clock_mono_ms() - begun_ms;
+	return err;
 }
 
 /* ---- what a session asks */

@@ -27,6 +27,7 @@ enum {
 	LISTENERS_MAX = 32,
 	OUTPUT_CHUNK = 16 * 1024,         /* collected before it is sent */
 	OUTPUT_QUEUE = 1024 * 1024,       /* queued before a thread waits, until half of it is sent */
+	INPUT_STEP = 64 * 1024,           /* what must come within the time of net_read */
 	OUTPUT_STEP = 64 * 1024,          /* what must be sent in write_ms, when there is so much */
 };
 
@@ -76,6 +77,8 @@ struct net_conn {
 	int64_t active_ms;      /* the last request's end */
 	int64_t progress_ms;    /* also the linger's start */
 	uint64_t progress_out;
+	int64_t waited_ms;      /* by net_read in this run, since bytes_in was step_in */
+	uint64_t step_in;
 	int64_t idle_ms;
 	uint64_t bytes_in, bytes_out;
 	struct tally_name *address, *user;

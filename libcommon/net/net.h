@@ -113,7 +113,7 @@ struct arena *net_arena(struct net_conn *conn);
 /* What has been read and not consumed. Take from its front with buffer_consume. */
 struct buffer *net_input(struct net_conn *conn);
 /*
- * Flush, then block until there is more input. ERR_CLOSED, ERR_DEADLINE (`timeout_ms` without a byte, or the time to log in is over).
+ * Flush, then block until there is more input. ERR_CLOSED, ERR_DEADLINE (waited `timeout_ms` in all for 64 KiB more, or the time to log in is over).
  * For what does not fit input_max (message literals, DATA); a dialogue is better parked, it then holds no thread.
  */
 enum err net_read(struct net_conn *conn, int64_t timeout_ms);

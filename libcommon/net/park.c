@@ -332,8 +332,11 @@ static enum err
 run_requests(struct net_conn *conn)
 {
 	uint64_t taken = conn->bytes_in - buffer_len(&conn->in);
-	enum err err = conn->server->protocol->run(conn);
+	enum err err;
 
+	conn->step_in = conn->bytes_in;
+	conn->waited_ms = 0;
+	err = conn->server->protocol->run(conn);
 	conn->scanned = 0;
 	conn->is_stuck = conn->bytes_in - buffer_len(&conn->in) == taken;
 	conn->active_ms = clock_mono_ms();

@@ -1,5 +1,7 @@
 /* Timeouts, limits and the drain. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "libcommon/core/clock.h"
@@ -75,6 +77,46 @@ Test(net_limits, reading_on_a_thread_counts_for_the_login_too)
 	c = greeted();
 	client_send(&c, STR("READ 100\r\n"));
 	cr_expect_str_eq(client_line(&c), "(closed)");
+	client_close(&c);
+	fixture_stop(&f);
+}
+
+/* A thread waits for it: a byte now and then does not keep it. */
+Test(net_limits, who_sends_a_little_now_and_then_is_given_up, .timeout = 60)
+{
+	struct client c;
+	int64_t until_ms = clock_mono_ms() + WAIT_MS;
+
+	fixture_init(&f);
+	fixture_start_plain(&f);
+	c = greeted();
+	client_send(&c, STR("READ 1000000\r\n"));
+	while (recv(c.fd, (char[1]){ 0 }, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) {
+		cr_assert_lt(clock_mono_ms(), until_ms, "it still reads");
+		client_send(&c, STR("x"));
+		usleep(20000);
+	}
+	cr_expect(fixture_wait(&f, &f.closed, 1));
+	client_close(&c);
+	fixture_stop(&f);
+}
+
+/* Waited for longer than once, but never for so long without a step. */
+Test(net_limits, who_sends_enough_is_not_given_up, .timeout = 60)
+{
+	static char step[70000];
+	struct client c;
+
+	fixture_init(&f);
+	fixture_start_plain(&f);
+	c = greeted();
+	memset(step, 'x', sizeof(step));
+	client_send(&c, STR("READ 700000\r\n"));
+	for (int i = 0; i < 10; i++) {
+		usleep(150000);
+		client_send(&c, str_from(step, sizeof(step)));
+	}
+	cr_expect_str_eq(client_line(&c), "got 700000");
 	client_close(&c);
 	fixture_stop(&f);
 }

@@ -287,6 +287,22 @@ Test(net_proxy, others_are_refused)
 	stop_proxy();
 }
 
+Test(net_proxy, who_does_not_send_a_header_in_time_is_ended)
+{
+	struct str networks[] = { STR("127.0.0.1") };
+	struct client c;
+
+	fixture_init(&f);
+	f.limits.login_ms = 300;
+	fixture_start(&f, &(struct net_listen){ .address = STR("127.0.0.1:0"), .is_proxy = true }, networks, 1);
+	c = client_connect(f.port);
+	client_send(&c, STR("\r\n\r\n"));
+	cr_expect_str_eq(client_line(&c), "(closed)");
+	cr_expect_eq(f.opened, 0);
+	client_close(&c);
+	fixture_stop(&f);
+}
+
 Test(net_proxy, without_a_header_there_is_no_session)
 {
 	struct client c;
