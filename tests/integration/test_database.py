@@ -349,3 +349,32 @@ def test_check_names_each_host_that_does_not_serve(stack):
         assert check(f"{second},{first}").returncode == 0, check(f"{second},{first}").stderr
         done = check(f"{second},{HOST}:1")
         assert done.returncode == 1 and "read-only" in done.stdout + done.stderr and "Connection refused" in done.stdout + done.stderr, done
+
+
+@only("split")
+def test_a_commit_that_its_standby_never_confirmed_is_not_acknowledged(stack):
+    """No synchronous standby: COMMITs hang, or are cancelled with a warning. No 250 for them; mail is read; sessions at the server are bounded."""
+    with split_on_a_pair(stack, "missing", **{"database.connections": 4}) as (mine, pair):
+        user = mine.account()
+        deliver(mine, [user], message("before"))
+        reader = imap(mine, user, select="INBOX")
+        pair.settings(pair.first, synchronous_standby_names="nobody")
+        threads = [Deliverer(mine, user, n) for n in range(2)]
+        for t in threads:
+            t.start()
+        waiting = f"FROM pg_stat_activity WHERE datname = '{mine.database}' AND wait_event = 'SyncRep'"
+        most = 0
+        for _ in range(8):
+            wait_for("a COMMIT that hangs", lambda: pair.query(f"SELECT count(*) > 0 {waiting}", user="postgres") == [["t"]])
+            pair.query(f"SELECT pg_cancel_backend(pid) {waiting} LIMIT 1", user="postgres")
+            most = max(most, sessions_at(pair.first, mine))
+            ok(reader.fetch("1", "(UID FLAGS BODY.PEEK[])"))
+            time.sleep(0.5)             # as the operator who looks and cancels
+        assert not any(t.told for t in threads), "a 250 for what one server alone has"
+        assert most <= 2 * 4 + 2, most
+        pair.settings(pair.first, synchronous_standby_names="")
+        progress(threads, 3)
+        for t in threads:
+            t.end()
+        subjects = sorted(s for s, _ in there(mine, user).values())
+        assert subjects == sorted(["before", *threads[0].told, *threads[1].told]), subjects

@@ -7,7 +7,7 @@
 #include "libcommon/core/random.h"
 #include "services/metadata/pg/internal.h"
 
-enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000 };
+enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 2000, HURRY_MS = 100 };
 
 static const struct log pool_log = { .service = "metadata" };
 
@@ -155,11 +155,15 @@ pool_connect(struct pg_pool *pool, bool is_writer, int64_t deadline_ms, struct p
 
 	pthread_mutex_lock(&pool->mutex);
 	if (err != ERR_OK) {
-		if (pool->backoff_ms == 0)
+		/* A call that had no more time says nothing about the server. */
+		bool is_away = clock_left_ms(deadline_ms) > HURRY_MS;
+
+		if (is_away && pool->backoff_ms == 0)
 			log_error(&pool_log, "pg.connect", KV_ERR(err), KV_STR("detail", text));
 		pool->open--;
 		pool->writers -= is_writer;
-		back_off(pool);
+		if (is_away)
+			back_off(pool);
 		pthread_cond_broadcast(&pool->given);
 	} else {
 		if (pool->backoff_ms > 0)
