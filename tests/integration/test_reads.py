@@ -124,7 +124,7 @@ def damage(path):
 
 
 def test_a_body_is_read_from_the_store_once(stack):
-    """Twice costs one read; restarted none, killed none, damaged one; and the bytes are always the same."""
+    """Twice costs one read; restarted none, killed none, damaged one, just delivered none; and the bytes are always the same."""
     own, proxy = begin(stack, CachedStack, "cached")
     try:
         user, count = own.account(), 12
@@ -165,6 +165,9 @@ def test_a_body_is_read_from_the_store_once(stack):
         assert metric(own, "sora_blob_cache_dropped_total") == whole_cost
         assert look() == (first, 0), "mended"
         assert metric(own, "sora_blob_cache_hits_total") >= whole_cost
+        assert deliver(own, [user], message("just arrived")) == {}
+        found, cost = look()
+        assert len(found) == count + 1 and cost == 0, (len(found), cost)
     finally:
         end(own, proxy)
 
