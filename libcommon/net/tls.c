@@ -3,9 +3,11 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libcommon/core/mem.h"
+#include "libcommon/core/metrics.h"
 #include "libcommon/net/internal.h"
 
 struct net_tls {
@@ -77,6 +79,15 @@ load_files(SSL_CTX *context, const struct net_tls *tls)
 	return ERR_OK;
 }
 
+static void
+note_end(const SSL_CTX *context)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(context)), &tm) == 1)
+		metric_set(METRIC_TLS_ENDS, timegm(&tm));
+}
+
 enum err
 net_tls_reload(struct net_tls *tls)
 {
@@ -92,6 +103,7 @@ net_tls_reload(struct net_tls *tls)
 		SSL_CTX_free(context);
 		return err;
 	}
+	note_end(context);
 	pthread_mutex_lock(&tls->lock);
 	old = tls->context;
 	tls->context = context;

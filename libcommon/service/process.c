@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "libcommon/core/mem.h"
+#include "libcommon/core/clock.h"
 #include "libcommon/net/net.h"
 #include "libcommon/ops/ops.h"
+#include "libcommon/service/expiry.h"
 
 enum { SERVICES_MAX = 16 };
 
@@ -109,6 +111,7 @@ start(struct process *p, const struct config *config)
 	TRY(drop_privilege(config));
 	ops_set_ready(p->ops, true);
 	p->was_ready = true;
+	expiry_warn(clock_wall_ms() / 1000);
 	log_info(&process_log, "process.ready", KV_C("version", SORA_VERSION));
 	return ERR_OK;
 }
@@ -144,6 +147,7 @@ process_reload(struct process *p)
 	for (size_t i = 0; i < p->started; i++)
 		if (p->services[i]->reload != NULL)
 			p->services[i]->reload(p->selves[i]);
+	expiry_warn(clock_wall_ms() / 1000);
 	log_info(&process_log, "process.reloaded");
 }
 

@@ -5,9 +5,13 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "libcommon/core/clock.h"
 #include "libcommon/net/net.h"
+#include "libcommon/service/expiry.h"
 #include "libcommon/service/options.h"
 #include "libcommon/service/process.h"
+
+enum { TICK_S = 600 }; /* how often it is looked whether a day is over */
 
 struct program {
 	const struct options *options;
@@ -62,13 +66,14 @@ check(const struct program *p)
 		if (p->services[i]->check != NULL)
 			ok = p->services[i]->check(&context, &problems) == ERR_OK && ok;
 	fprintf(stderr, "%.*s", STR_ARG(buffer_str(&problems)));
+	expiry_warn(clock_wall_ms() / 1000);
 	if (ok)
 		printf("%s: the configuration is in order\n", p->options->program);
 	buffer_clear(&problems);
 	return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* Signals are taken by sigwait in the main thread alone; as many descriptors as the host allows. */
+/* Signals are waited for in the main thread alone; as many descriptors as the host allows. */
 static void
 take_signals(struct program *p)
 {
@@ -103,11 +108,14 @@ reload(const struct program *p, struct process *process)
 static void
 wait_for_end(const struct program *p, struct process *process)
 {
+	const struct timespec tick = { .tv_sec = TICK_S };
 	int sig = 0;
 
 	while (sig != SIGTERM && sig != SIGINT) {
-		if (sigwait(&p->signals, &sig) == 0 && sig == SIGHUP)
+		sig = sigtimedwait(&p->signals, NULL, &tick);
+		if (sig == SIGHUP)
 			reload(p, process);
+		expiry_tick(clock_wall_ms() / 1000);
 	}
 	log_info(&process_log, "process.drain", KV_C("signal", sig == SIGTERM ? "TERM" : "INT"));
 }
