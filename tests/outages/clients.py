@@ -30,6 +30,7 @@ class Client(threading.Thread):
     """`place`: addresses ("imap", "lmtp") and the account's name ("user"). Ends when `over` is set."""
 
     selected = target = "INBOX"  # where it works, and where what it makes arrives
+    may_be_cut = False           # an answer whose end has become impossible
 
     def __init__(self, place):
         super().__init__(daemon=True)
@@ -184,6 +185,8 @@ class FetchEnvelope(Client):
 
 
 class FetchBody(Client):
+    may_be_cut = True
+
     def once(self):
         number = self.number % len(BODIES)
         lines, answer, _ = self.session.command(f"FETCH {number + 1} (BODY.PEEK[])")

@@ -20,7 +20,7 @@ it ten times a second, on an account and in a session of its own. A cell says wh
 - IDLE is the time from the 250 of a mail to its client's being told; mails come by another lmtp than the one that fails.
 
 "One of two" is the worst case: clients whose account is at home at that replica. For imap and lmtp it is the replica that they are connected to. Clients
-of the others are watched as well: they see no error, and no wait worth a row. Times are of one small machine with other work to do, rounded up to 2, 3, 5, 8, 10, 15, 20 or 30 s.
+of the others are watched as well: they see no error, and wait {SHORT_S} s at most. Times are of one small machine with other work to do, rounded up to 2, 3, 5, 8, 10, 15, 20 or 30 s.
 """
 
 
@@ -32,7 +32,7 @@ def cell(run, client):
     during = [a for a in client.attempts if a.end >= run.begin]
     failed = [a for a in during if not is_good(a.answer)]
     longest = max((a.end - a.begin for a in during), default=0)
-    well = promises.seconds_until_well(client, run.end)
+    well = promises.seconds_until_well(run, client)
     if not failed:
         return "goes on" if longest < promises.PROMPT_S else f"waits up to {rounded(longest)}"
     kinds = collections.Counter(a.answer for a in failed)

@@ -11,14 +11,15 @@ from .stage import FAULTS, TARGETS, Stage
 WARM = 3       # successes of each client before the outage
 LOOK_S = 30    # that is looked at after it
 
-# What came of one outage: `clients` are hit by it; where another replica goes on, `others` use that one alone. By operation.
-Run = collections.namedtuple("Run", "target fault begin end clients others")
+# What came of one outage, which was looked at `until` all was well again: `clients` are hit by it; where another replica goes on, `others` use that
+# one alone. By operation.
+Run = collections.namedtuple("Run", "target fault begin end until clients others")
 
 # For continuous integration: each fault and everything that can fail, once.
 SHORT = (
     ("PostgreSQL", "killed", 2),
     ("S3", "refusing", 2),
-    ("metadata, one of two", "stopped", 3),
+    ("metadata, one of two", "stopped", 7),
     ("metadata, both", "refusing", 2),
     ("blob, one of two", "slow", 2),
     ("blob, both", "killed", 2),
@@ -57,14 +58,16 @@ class Matrix:
             finally:
                 fault.end(self.stage, target)
             end = time.monotonic()
-            while not all(c.wrong or is_well(c, end) for c in everyone) and time.monotonic() < end + LOOK_S:
+            until = end
+            while not all(c.wrong or is_well(c, end, until) for c in everyone) and until < end + LOOK_S:
                 time.sleep(0.1)
+                until = time.monotonic()
         finally:
             for client in everyone:
                 client.over.set()
             for client in everyone:
                 client.join()
-        return Run(target, fault, begin, end, clients, others)
+        return Run(target, fault, begin, end, until, clients, others)
 
 
     def check(self, run):
