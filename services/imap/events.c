@@ -15,6 +15,8 @@ take_event(struct imap_mailbox *m, const MetadataEvent *event)
 
 	if (event->refused.len > 0) {
 		m->is_stale = true;
+		for (struct imap_view *v = m->views; v; v = v->next)
+			v->is_doubtful = true;
 	} else if (event->gone) {
 		m->is_gone = true;
 	} else if (new.timeline == at.timeline && new.modseq <= at.modseq) {

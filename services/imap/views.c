@@ -192,7 +192,7 @@ imap_view_latest(struct imap_view *view, struct bus_call *call, struct imap_imag
 	enum err err = ERR_OK;
 
 	pthread_mutex_lock(&m->lock);
-	is_stale = m->is_stale && !m->is_gone;
+	is_stale = (m->is_stale || view->is_doubtful) && !m->is_gone;
 	m->is_stale = m->is_left = false;
 	have = m->latest->cursor;
 	pthread_mutex_unlock(&m->lock);
@@ -203,6 +203,8 @@ imap_view_latest(struct imap_view *view, struct bus_call *call, struct imap_imag
 		m->is_gone = true;
 	else if (err != ERR_OK)
 		m->is_stale = true;
+	else
+		view->is_doubtful = false;
 	is_gone = m->is_gone;
 	has_lost = !is_gone && view->losses != m->losses && has_come_back(view, m->latest);
 	view->losses = m->losses;
