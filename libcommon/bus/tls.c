@@ -159,7 +159,8 @@ bus_tls_free(struct bus_tls *tls)
 		return;
 	certificate_free(tls->own);
 	certificate_free(tls->authorities);
-	explicit_bzero((char *)buffer_str(&tls->key.text).ptr, buffer_len(&tls->key.text));
+	if (buffer_len(&tls->key.text) > 0)
+		explicit_bzero((char *)buffer_str(&tls->key.text).ptr, buffer_len(&tls->key.text));
 	buffer_clear(&tls->certificate.text);
 	buffer_clear(&tls->key.text);
 	buffer_clear(&tls->authority.text);

@@ -250,6 +250,8 @@ Test(bus_tls, the_silent_hold_nobody_up)
 	expect_good_caller("silence");
 	for (int i = 0; i < MANY; i++)
 		close(fds[i]);
+	/* What nng has begun with them when its listener closes, it never frees. */
+	expect_good_caller("after them");
 }
 
 Test(bus_tls, refusals_are_said_once_however_many_there_are)
