@@ -44,7 +44,9 @@
 	X(CLOSED,           "the connection is closed",           false, "",                 "",           "",           "")             \
 	X(CLOCK,            "clocks are too far apart",           true,  "UNAVAILABLE",      "451 4.3.5",  "SYS/TEMP",   "TRYLATER")     \
 	X(CONFIG,           "the configuration is wrong",         false, "UNAVAILABLE",      "451 4.3.5",  "SYS/TEMP",   "TRYLATER")     \
-	X(LOOP,             "this mail goes round in a loop",     false, "CANNOT",           "554 5.4.6",  "SYS/PERM",   "")
+	X(LOOP,             "this mail goes round in a loop",     false, "CANNOT",           "554 5.4.6",  "SYS/PERM",   "")             \
+	X(LOGIN_DELAY,      "too soon after the last login",      false, "LIMIT",            "451 4.3.2",  "LOGIN-DELAY", "TRYLATER")    \
+	X(UTF8,             "this needs UTF8",                    false, "CANNOT",           "554 5.6.7",  "UTF8",       "")
 
 enum err {
 #define X(name, text, retry, imap, lmtp, pop3, sieve) ERR_##name,

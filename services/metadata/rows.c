@@ -149,7 +149,7 @@ change_read(const struct pg_rows *rows, size_t row, int column, struct arena *ar
 	return change;
 }
 
-static enum err
+enum err
 status_read(struct str name)
 {
 	for (int i = 0; i < ERR_COUNT; i++)

@@ -24,6 +24,8 @@ struct effects {
 	size_t count;
 };
 
+/* The row of the error table that a function of the schema names; ERR_INTERNAL: there is none. */
+enum err status_read(struct str name);
 /* Everything lives in `arena`. `column` is the first of eleven. */
 MetadataChange *change_read(const struct pg_rows *rows, size_t row, int column, struct arena *arena);
 void effects_read(const struct pg_rows *rows, struct arena *arena, struct effects *ret);

@@ -1,4 +1,4 @@
-/* Expunge: messages leave a mailbox, 2,000 at a time; their rows stay until a purge. */
+/* Expunge: messages leave a mailbox, 2,000 at a time where nobody minds; their rows stay until a purge. */
 #include "services/metadata/rpc/rpc.h"
 
 enum { SLICE = 2000 };
@@ -20,7 +20,8 @@ slice_args(struct change_call *call, uint32_t from)
 	pg_arg_timeline(args);
 	pg_arg_int4(args, (int32_t)req->mailbox);
 	TRY(ranges_args(args, req->has_uids ? req->uids : &all, req->has_uids ? req->n_uids : 1, from));
-	pg_arg_int4(args, SLICE);
+	/* What a POP3 client deletes goes at once or not at all: RFC 1939 s. 6. */
+	pg_arg_int4(args, req->regardless ? INT32_MAX : SLICE);
 	pg_arg_bool(args, req->regardless);
 	return ERR_OK;
 }

@@ -31,6 +31,9 @@ enum err rpc_store(struct rpc *rpc, const MetadataStoreRequest *req, MetadataSto
 enum err rpc_expunge(struct rpc *rpc, const MetadataExpungeRequest *req, MetadataExpungeReply *reply);
 enum err rpc_copy(struct rpc *rpc, const MetadataCopyRequest *req, MetadataCopyReply *reply);
 enum err rpc_move(struct rpc *rpc, const MetadataCopyRequest *req, MetadataCopyReply *reply);
+enum err rpc_note_login(struct rpc *rpc, const MetadataNoteLoginRequest *req, MetadataEmpty *reply);
+enum err rpc_list_uidls(struct rpc *rpc, const MetadataListUidlsRequest *req, MetadataListUidlsReply *reply);
+enum err rpc_set_uidls(struct rpc *rpc, const MetadataSetUidlsRequest *req, MetadataEmpty *reply);
 enum err rpc_deliver(struct rpc *rpc, const MetadataDeliverRequest *req, MetadataDeliverReply *reply);
 enum err rpc_watch(struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *reply);
 enum err rpc_purge(struct rpc *rpc, const MetadataPurgeRequest *req, MetadataPurgeReply *reply);
