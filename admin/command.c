@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static const struct admin_command *const groups[] = { admin_accounts, admin_addresses, admin_bus };
+static const struct admin_command *const groups[] = { admin_accounts, admin_addresses, admin_bus, admin_uidl };
 enum { GROUP_COUNT = sizeof(groups) / sizeof(groups[0]) };
 
 /* What an outcome means to the shell, and what people can do about it. */
@@ -16,6 +16,7 @@ static const struct outcome {
 	{ ERR_SYNTAX, ADMIN_USAGE, "" },
 	{ ERR_INVALID, ADMIN_USAGE, "" },
 	{ ERR_NO_ACCOUNT, ADMIN_NO_SUCH, "list-accounts shows which there are" },
+	{ ERR_NO_MAILBOX, ADMIN_NO_SUCH, "" },
 	{ ERR_NONEXISTENT, ADMIN_NO_SUCH, "show-account shows what there is" },
 	{ ERR_EXISTS, ADMIN_EXISTS, "show-account ADDRESS shows whose it is" },
 	{ ERR_UNAVAILABLE, ADMIN_NOT_REACHED,

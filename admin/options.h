@@ -21,6 +21,8 @@
 	X(PRIMARY,        "--primary",        NULL,        "make the address the account's main one")                      \
 	X(DISABLE,        "--disable",        NULL,        "no more logins and deliveries, until --enable")                \
 	X(ENABLE,         "--enable",         NULL,        "undo --disable")                                               \
+	X(MAILBOX,        "--mailbox",        "NAME",      "the mailbox; default: INBOX")                                  \
+	X(FILE,           "--file",           "FILE",      "read from this file")                                          \
 	/* ---- for every command */                                                                                       \
 	X(CONFIG,         "--config",         "FILE",      "the configuration file")                                       \
 	X(METADATA,       "--metadata",       "ADDRESS",   "the metadata service: host:port, tcp://host:port, ipc:///path") \
