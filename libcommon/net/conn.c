@@ -287,6 +287,14 @@ net_has_tls(struct net_conn *conn)
 }
 
 bool
+net_is_private(struct net_conn *conn)
+{
+	struct str peer = net_peer(conn);
+
+	return net_has_tls(conn) || str_starts_with(peer, STR("127.")) || str_equal(peer, STR("::1"));
+}
+
+bool
 net_can_starttls(struct net_conn *conn)
 {
 	return conn->ssl == NULL && conn->server->tls != NULL;

@@ -128,6 +128,7 @@ enum err net_printf(struct net_conn *conn, const char *format, ...) __attribute_
 enum err net_flush(struct net_conn *conn);
 
 bool net_has_tls(struct net_conn *conn);      /* this connection is under TLS */
+bool net_is_private(struct net_conn *conn);   /* it is, or the client is on this host: nobody in between reads passwords */
 bool net_can_starttls(struct net_conn *conn); /* it is not, and there is a certificate */
 /*
  * Flushes, throws away plain input that is already there (RFC 9051 s. 6.2.1), begins the handshake, which goes on while the connection

@@ -68,10 +68,7 @@ imap_session_kick(struct imap_session *session, enum err err)
 bool
 imap_session_can_login(const struct imap_session *session)
 {
-	struct str peer = net_peer(session->conn);
-
-	return session->server->config->imap_plain_login || net_has_tls(session->conn) || str_starts_with(peer, STR("127."))
-	    || str_equal(peer, STR("::1"));
+	return session->server->config->imap_plain_login || net_is_private(session->conn);
 }
 
 enum err
