@@ -99,6 +99,13 @@
 	X(SIZE, imap_literal, "imap.literal", "1M", "all literals of a command together, messages aside")              \
 	X(SIZE, imap_line, "imap.line", "64K", "the longest command line")                                             \
 	X(SIZE, imap_view_cache, "imap.view_cache", "64M", "memory for the flags of open mailboxes")                   \
+	/* ---- sora-pop3 */                                                                                           \
+	X(LIST, pop3_listen, "pop3.listen", "[0.0.0.0:110]", "with STLS")                                              \
+	X(LIST, pop3_tls_listen, "pop3.tls_listen", "[0.0.0.0:995]", "implicit TLS; only with tls.certificate")        \
+	X(BOOL, pop3_plain_login, "pop3.plain_login", "false", "allow passwords without TLS from other hosts than this one") \
+	X(TIME, pop3_idle, "pop3.idle", "10m", "a silent client is disconnected after this; RFC 1939 asks for 10m at least") \
+	X(STR, pop3_mailbox, "pop3.mailbox", "INBOX", "the mailbox that is the maildrop")                              \
+	X(TIME, pop3_login_delay, "pop3.login_delay", "0s", "the least between two logins of an account (RFC 2449); 0: no limit") \
 	/* ---- every frontend */                                                                                      \
 	X(INT, net_connections, "net.connections", "20000", "for each frontend process")                               \
 	X(INT, net_per_address, "net.per_address", "1000", "")                                                         \

@@ -1,0 +1,115 @@
+/* USER, PASS and AUTH: who is it?                                             RFC 1939 s. 7, RFC 5034, RFC 6856 s. 2.2 */
+#include "libcommon/crypto/encode.h"
+#include "libcommon/sasl/sasl.h"
+#include "services/pop3/command.h"
+
+static enum err
+refuse_plain(struct pop3_session *session)
+{
+	return pop3_err(session, ERR_DENIED, "not without TLS");
+}
+
+/* ---- USER, PASS */
+
+/* Whether there is such a user is not said: PASS tells. */
+static enum err
+user_run(struct pop3_session *session, const struct pop3_request *request)
+{
+	if (!pop3_can_login(session))
+		return refuse_plain(session);
+	if (request->text.len > SASL_NAME_MAX)
+		return pop3_mistake(session, "the name is too long");
+	session->user = arena_copy(net_arena(session->conn), request->text);
+	return pop3_ok(session, "and the password?");
+}
+
+static enum err
+pass_run(struct pop3_session *session, const struct pop3_request *request)
+{
+	struct str typed = session->user, user, password;
+
+	session->user = STR_NONE;
+	if (typed.len == 0)
+		return pop3_mistake(session, "USER comes first");
+	if (request->text.len > SASL_PASSWORD_MAX || sasl_prep(typed, &session->arena, &user) != ERR_OK ||
+	    sasl_prep(request->text, &session->arena, &password) != ERR_OK)
+		return pop3_login_answer(session, ERR_AUTH_FAILED);
+	return pop3_login_answer(session, pop3_login(session, user, password));
+}
+
+/* ---- AUTH */
+
+static enum err
+check_password(void *context, struct str user, struct str password)
+{
+	return pop3_login(context, user, password);
+}
+
+/* The mechanism's next step. */
+static enum err
+step(struct pop3_session *session, struct str response)
+{
+	struct str challenge;
+	enum err err = sasl_step(session->sasl, response, &challenge);
+
+	if (err == ERR_AGAIN)
+		return net_printf(session->conn, "+ %.*s\r\n", STR_ARG(base64_encode(&session->arena, challenge)));
+	session->sasl = NULL;
+	/* What a client sends inside of SASL is no command: a wrong response fails the login. */
+	return pop3_login_answer(session, err == ERR_SYNTAX || err == ERR_DENIED ? ERR_AUTH_FAILED : err);
+}
+
+enum err
+pop3_auth_line(struct pop3_session *session, struct str line)
+{
+	struct str response;
+
+	if (!str_equal(line, STR("*")) && base64_decode(&session->arena, line, &response))
+		return step(session, response);
+	session->sasl = NULL;
+	return pop3_mistake(session, str_equal(line, STR("*")) ? "cancelled" : "this is no base64");
+}
+
+/* RFC 5034 has no AUTH without a mechanism, but some clients ask so for the list of them. */
+static enum err
+list_mechanisms(struct pop3_session *session)
+{
+	TRY(pop3_ok(session, "mechanisms follow"));
+	for (const struct sasl_mechanism *m = sasl_mechanisms; m->name != NULL; m++)
+		if (!m->is_cleartext || pop3_can_login(session))
+			TRY(pop3_line(session, "%s", m->name));
+	return pop3_end_lines(session);
+}
+
+static enum err
+auth_run(struct pop3_session *session, const struct pop3_request *request)
+{
+	struct str rest = request->text, name, response = STR_NONE;
+	const struct sasl_mechanism *mechanism;
+	struct sasl_backend *backend;
+
+	if (rest.len == 0)
+		return list_mechanisms(session);
+	str_split(&rest, ' ', &name);
+	mechanism = sasl_find(name);
+	if (mechanism == NULL)
+		return pop3_mistake(session, "no such mechanism");
+	if (mechanism->is_cleartext && !pop3_can_login(session))
+		return refuse_plain(session);
+	/* "=" is an initial response of no bytes, which is not the same as none. */
+	if (str_equal(rest, STR("=")))
+		response = STR("");
+	else if (rest.len > 0 && !base64_decode(&session->arena, rest, &response))
+		return pop3_mistake(session, "this is no base64");
+	backend = ARENA_NEW(&session->arena, struct sasl_backend);
+	*backend = (struct sasl_backend){ .context = session, .password = check_password };
+	session->sasl = sasl_new(mechanism, backend, &session->arena);
+	return step(session, response);
+}
+
+const struct pop3_command pop3_commands_auth[] = {
+	{ "USER", POP3_AUTHORIZATION, POP3_ARGS_TEXT, user_run },
+	{ "PASS", POP3_AUTHORIZATION, POP3_ARGS_VERBATIM, pass_run },
+	{ "AUTH", POP3_AUTHORIZATION, POP3_ARGS_TEXT_OPTIONAL, auth_run },
+	{ 0 },
+};

@@ -1,0 +1,217 @@
+/* RETR and TOP: a message, or its beginning.                                                   RFC 1939 s. 5, 7 */
+#include "libcommon/blob/blob.h"
+#include "libcommon/mail/downgrade.h"
+#include "services/pop3/command.h"
+#include "services/pop3/stuff.h"
+
+enum { TOP_FIRST_BYTES = 16 * 1024, TOP_NEXT_BYTES = 64 * 1024 };
+
+/* What is sent first: the message is prefix and body, one after the other. */
+struct first {
+	struct str prefix, rest;
+	struct buffer surrogate; /* of the header, if there has to be one */
+};
+
+static struct str
+str_of(ProtobufCBinaryData bytes)
+{
+	return str_from(bytes.data, bytes.len);
+}
+
+static enum err
+send(struct pop3_session *session, struct pop3_stuffer *out, struct str bytes)
+{
+	struct str run;
+
+	while (pop3_stuff(out, &bytes, &run))
+		TRY(net_write(session->conn, run));
+	return ERR_OK;
+}
+
+/* Where the header ends in `piece`: before the empty line. piece.len: not in there. */
+static size_t
+header_len(struct str piece)
+{
+	size_t at = 0;
+
+	while (at < piece.len) {
+		struct str line = str_sub(piece, at, SIZE_MAX);
+
+		if (line.ptr[0] == '\n' || str_starts_with(line, STR("\r\n")))
+			break;
+		at += str_index(line, '\n') + 1;
+	}
+	return at < piece.len ? at : piece.len;
+}
+
+/*
+ * RFC 6856 s. 2.1: who has not asked for UTF-8 is sent no header that has it. `piece` begins the body, of `size` bytes. ERR_UTF8: the header
+ * is longer than the piece.
+ */
+static enum err
+begin(const struct pop3_session *session, struct str prefix, struct str piece, uint64_t size, struct first *ret)
+{
+	size_t len = header_len(piece);
+	struct str header = str_sub(piece, 0, len);
+
+	*ret = (struct first){ .prefix = prefix, .rest = piece };
+	if (session->is_utf8 || (mail_is_ascii(prefix) && mail_is_ascii(header)))
+		return ERR_OK;
+	if (len == piece.len && len < size)
+		return ERR_UTF8;
+	mail_downgrade_header(prefix, &ret->surrogate);
+	mail_downgrade_header(header, &ret->surrogate);
+	ret->prefix = buffer_str(&ret->surrogate);
+	ret->rest = str_sub(piece, len, SIZE_MAX);
+	return ERR_OK;
+}
+
+/* +OK is said when the first bytes of the body are there: that there is no body cannot be said later. */
+static enum err
+send_first(struct pop3_session *session, struct pop3_stuffer *out, uint64_t size, struct first *first)
+{
+	enum err err;
+
+	if (out->lines == POP3_ALL_LINES)
+		err = pop3_ok(session, "%llu octets", (unsigned long long)size);
+	else
+		err = pop3_ok(session, "the top follows");
+	if (err == ERR_OK)
+		err = send(session, out, first->prefix);
+	if (err == ERR_OK)
+		err = send(session, out, first->rest);
+	buffer_clear(&first->surrogate);
+	return err;
+}
+
+static enum err
+send_end(struct pop3_session *session, const struct pop3_stuffer *out)
+{
+	return net_write(session->conn, pop3_stuff_end(out));
+}
+
+/* In the middle of an answer nothing can be said but by hanging up: a client that sees the end has it all. */
+static enum err
+break_off(struct pop3_session *session, size_t place, enum err err)
+{
+	log_warn(net_log(session->conn), "pop3.retr.failed", KV_INT("uid", session->maildrop.uids[place]), KV_ERR(err));
+	net_end(session->conn, NET_END_ERROR);
+	return ERR_CLOSED;
+}
+
+static enum err
+refuse(struct pop3_session *session, size_t place, enum err err, const struct bus_call *call)
+{
+	log_warn(net_log(session->conn), "pop3.retr.failed", KV_INT("uid", session->maildrop.uids[place]), KV_ERR(err),
+	    KV_STR("detail", call->detail));
+	return pop3_err(session, err, "%s", err_row(err)->text);
+}
+
+static enum err
+send_whole(struct pop3_session *session, size_t place, const MetadataFetchReply__Row *row)
+{
+	struct pop3_stuffer out = { .lines = POP3_ALL_LINES };
+	struct bus_call call = pop3_call(session);
+	struct blob_reader in;
+	struct first first;
+	struct str piece;
+	enum err err, sent;
+
+	blob_reader_begin(&in, &call, str_of(row->mail->blob), 0, UINT64_MAX);
+	err = blob_reader_next(&in, &piece);
+	if (err == ERR_OK)
+		err = begin(session, str_of(row->prefix), piece, row->mail->blob_size, &first);
+	if (err != ERR_OK) {
+		blob_reader_end(&in);
+		/* A row without its body is damage, and must not look like a deletion. */
+		return refuse(session, place, err == ERR_NONEXISTENT ? ERR_CORRUPT : err, &call);
+	}
+	sent = send_first(session, &out, session->maildrop.sizes[place], &first);
+	while (sent == ERR_OK && err == ERR_OK && piece.len > 0) {
+		err = blob_reader_next(&in, &piece);
+		if (err == ERR_OK)
+			sent = send(session, &out, piece);
+	}
+	blob_reader_end(&in);
+	if (err != ERR_OK)
+		return break_off(session, place, err);
+	return sent == ERR_OK ? send_end(session, &out) : sent;
+}
+
+/* The beginning of the body, with its header if that is not very long. */
+static enum err
+read_top(struct pop3_session *session, const MetadataFetchReply__Row *row, struct bus_call *call, struct str *ret_piece, struct first *ret)
+{
+	enum err err = ERR_UTF8;
+
+	for (size_t want = TOP_FIRST_BYTES; err == ERR_UTF8 && want <= BUS_CHUNK_MAX; want *= 4) {
+		TRY(blob_read(call, str_of(row->mail->blob), 0, want, &session->arena, ret_piece));
+		err = begin(session, str_of(row->prefix), *ret_piece, row->mail->blob_size, ret);
+	}
+	return err;
+}
+
+/* Of a long body only its beginning is read. */
+static enum err
+send_top(struct pop3_session *session, size_t place, const MetadataFetchReply__Row *row, uint32_t lines)
+{
+	struct pop3_stuffer out = { .lines = lines };
+	struct bus_call call = pop3_call(session);
+	struct first first;
+	struct str piece;
+	uint64_t at;
+	enum err err = read_top(session, row, &call, &piece, &first);
+
+	if (err != ERR_OK)
+		return refuse(session, place, err == ERR_NONEXISTENT ? ERR_CORRUPT : err, &call);
+	TRY(send_first(session, &out, session->maildrop.sizes[place], &first));
+	for (at = piece.len; !out.is_done && at < row->mail->blob_size && piece.len > 0; at += piece.len) {
+		err = blob_read(&call, str_of(row->mail->blob), at, TOP_NEXT_BYTES, &session->arena, &piece);
+		if (err != ERR_OK)
+			return break_off(session, place, err);
+		TRY(send(session, &out, piece));
+	}
+	return send_end(session, &out);
+}
+
+/* Find the message and its bytes; what is not there is answered here, and *ret_row is NULL. */
+static enum err
+find(struct pop3_session *session, const struct pop3_request *request, size_t *ret_place, const MetadataFetchReply__Row **ret_row)
+{
+	struct bus_call call = pop3_call(session);
+	enum err err;
+
+	*ret_row = NULL;
+	if (pop3_maildrop_find(&session->maildrop, request->numbers[0], ret_place) != ERR_OK)
+		return pop3_mistake(session, "no such message");
+	err = pop3_maildrop_fetch(&session->maildrop, &call, *ret_place, ret_row);
+	if (err == ERR_NONEXISTENT)
+		return pop3_err(session, err, "another session has deleted this message");
+	return err == ERR_OK ? ERR_OK : refuse(session, *ret_place, err, &call);
+}
+
+static enum err
+retr_run(struct pop3_session *session, const struct pop3_request *request)
+{
+	const MetadataFetchReply__Row *row;
+	size_t place;
+
+	TRY(find(session, request, &place, &row));
+	return row == NULL ? ERR_OK : send_whole(session, place, row);
+}
+
+static enum err
+top_run(struct pop3_session *session, const struct pop3_request *request)
+{
+	const MetadataFetchReply__Row *row;
+	size_t place;
+
+	TRY(find(session, request, &place, &row));
+	return row == NULL ? ERR_OK : send_top(session, place, row, request->numbers[1]);
+}
+
+const struct pop3_command pop3_commands_retr[] = {
+	{ "RETR", POP3_TRANSACTION, POP3_ARGS_MESSAGE, retr_run },
+	{ "TOP", POP3_TRANSACTION, POP3_ARGS_MESSAGE_LINES, top_run },
+	{ 0 },
+};
