@@ -27,6 +27,7 @@ FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto
 FUZZ_MORE-imap = $(filter-out %/main.c,$(wildcard services/imap/*.c services/imap/commands/*.c services/imap/ext/*/*.c)) $(imap_tables) \
 	$(wildcard libcommon/sasl/*.c libcommon/net/*.c libcommon/bus/*.c libcommon/blob/*.c) $(filter %.pb-c.c %/methods.c %.client.c,$(proto_made))
 FUZZ_MORE-lmtp = services/lmtp/parser.c services/lmtp/data.c services/lmtp/trace.c
+FUZZ_MORE-pop3 = services/pop3/parser.c services/pop3/stuff.c
 FUZZ_MORE-bus = libcommon/bus/codec.c $(filter %.pb-c.c %/methods.c,$(proto_made))
 FUZZ_MORE-proxy = libcommon/net/proxy.c
 FUZZ_MORE-frame = $(wildcard services/blob/frame/*.c)

@@ -4,7 +4,8 @@ import itertools, json, os, shutil, subprocess, urllib.request
 from .processes import HOST, Process, free_port, wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SERVICES = ("blob", "metadata", "worker", "imap", "lmtp")
+SERVICES = ("blob", "metadata", "worker", "imap", "pop3", "lmtp")
+LISTENS = {"imap": ("imap.listen", "imap.tls_listen"), "pop3": ("pop3.listen", "pop3.tls_listen"), "lmtp": ("lmtp.listen",)}
 counter = itertools.count(1)
 
 
@@ -87,7 +88,7 @@ class Stack:
         self.sanitized = bool(os.environ.get("SAN", "address,undefined"))
         self.database = f"sora_{os.getpid()}_{next(counter)}"
         self.processes = {}
-        self.imap, self.imaps, self.lmtp, self.ops = [], [], [], {}
+        self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp, self.ops = [], [], [], [], [], {}
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
 
@@ -106,7 +107,7 @@ class Stack:
             "tls.certificate": f"{self.directory}/cert.pem", "tls.key": f"{self.directory}/key.pem",
             "database.host": HOST, "database.port": self.postgres.port, "database.user": "sora",
             "database.password": self.postgres.password, "database.name": self.database,
-            "token.keys": ["a secret of the tests"], "imap.plain_login": True, "net.per_address": 5000,
+            "token.keys": ["a secret of the tests"], "imap.plain_login": True, "pop3.plain_login": True, "net.per_address": 5000,
             "blob.store": "s3" if self.s3 else "dir", "blob.dir": f"{self.directory}/blobs",
             **self.settings, **own}
         if self.s3:
@@ -145,11 +146,12 @@ class Stack:
         for kind in kinds:
             port = free_port()
             own[kind] = [f"{HOST}:{port}"]
-            {"imap.listen": self.imap, "imap.tls_listen": self.imaps, "lmtp.listen": self.lmtp}[kind].append((HOST, port))
+            {"imap.listen": self.imap, "imap.tls_listen": self.imaps, "pop3.listen": self.pop3, "pop3.tls_listen": self.pop3s,
+             "lmtp.listen": self.lmtp}[kind].append((HOST, port))
         return own
 
     def add_all(self):
-        own = self.ports("sora", "imap.listen", "imap.tls_listen", "lmtp.listen")
+        own = self.ports("sora", *(kind for kinds in LISTENS.values() for kind in kinds))
         own["bus.admin"] = f"ipc://{self.directory}/admin.sock"
         self.admin_config = self.config("sora", **own)
         self.add("sora", "sora", self.admin_config)
@@ -162,10 +164,9 @@ class Stack:
     def add_split(self):
         self.certificates = certificates(f"{self.directory}/certificates")
         self.urls = urls = {kind: [f"tls+tcp://{HOST}:{free_port()}" for _ in range(2)] for kind in ("metadata", "blob")}
-        kinds = {"imap": ("imap.listen", "imap.tls_listen"), "lmtp": ("lmtp.listen",)}
         for service, i in itertools.product(SERVICES, range(2)):
             name = f"{service}-{i + 1}"
-            own = {**self.ports(name, *kinds.get(service, ())), **self.bus(service)}
+            own = {**self.ports(name, *LISTENS.get(service, ())), **self.bus(service)}
             if service in urls:
                 own[f"{service}.listen"] = [urls[service][i]]
             self.add(name, f"sora-{service}", self.config(name, **own))

@@ -2,9 +2,9 @@
 
     # comments, RFC section first
     needs: IDLE                        skipped unless the server offers it
-    login: no                          IMAP connections begin unauthenticated (default: logged in as $user)
+    login: no                          IMAP and POP3 connections begin unauthenticated (default: logged in as $user)
     tls: yes                           connections begin with TLS
-    imap: 3                            in a transcript of LMTP, connection 3 speaks IMAP; `lmtp: 2` the other way round
+    imap: 3                            in a transcript of LMTP or POP3, connection 3 speaks IMAP; `lmtp: 2`, `pop3: 2` likewise
     mails: Sent three.mbox             append the mails of tests/transcripts/mails/three.mbox to a mailbox (made if need be)
     selected: INBOX two-messages.mbox  the same, and every connection begins with SELECT of it
     1C: a NOOP                         connection 1 sends the line (and CRLF); `\\r`, `\\n`, `\\0`, `\\xHH` in it are bytes,
@@ -36,6 +36,7 @@ from .mail import imap, ok
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPEAT_SECONDS = 10
+PROTOCOLS = ("imap", "pop3", "lmtp")
 
 
 class Mismatch(AssertionError):
@@ -128,7 +129,7 @@ class Transcript:
             self.mails.append((box, file))
             if setting[1] == "selected":
                 self.selected = box
-        elif setting and setting[1] in ("needs", "login", "tls", "imap", "lmtp"):
+        elif setting and setting[1] in ("needs", "login", "tls", *PROTOCOLS):
             self.settings[setting[1]] = setting[2]
         else:
             raise ValueError(f"{self.path}:{number}: not a step: {line}")
@@ -167,11 +168,22 @@ class Transcript:
 
     def open(self, stack, number):
         tls = self.settings.get("tls") == "yes"
-        protocol = next((p for p in ("imap", "lmtp") if self.settings.get(p) == number), self.protocol)
-        replicas = {"imap": stack.imaps if tls else stack.imap, "lmtp": stack.lmtp}[protocol]
+        protocol = next((p for p in PROTOCOLS if self.settings.get(p) == number), self.protocol)
+        replicas = {"imap": stack.imaps if tls else stack.imap, "pop3": stack.pop3s if tls else stack.pop3, "lmtp": stack.lmtp}[protocol]
         c = self.connections[number] = Connection(protocol, replicas[(int(number) - 1) % len(replicas)], tls)
-        if protocol != "imap" or self.settings.get("login") == "no":
+        if protocol == "lmtp" or self.settings.get("login") == "no":
             return c
+        (self.log_in_imap if protocol == "imap" else self.log_in_pop3)(c)
+        return c
+
+    def log_in_pop3(self, c):
+        for command in ("", f'USER {self.bound["user"]}', f'PASS {self.bound["password"]}'):
+            if command:
+                c.send(f"{command}\r\n".encode())
+            if not (line := c.line() or "closed").startswith("+OK"):
+                raise Mismatch(f"{command}: {line}")
+
+    def log_in_imap(self, c):
         c.line()
         commands = [f'LOGIN {self.bound["user"]} {self.bound["password"]}'] + ([f"SELECT {self.selected}"] if self.selected else [])
         for command in commands:
@@ -180,7 +192,6 @@ class Transcript:
                 pass
             if not line.startswith("setup OK"):
                 raise Mismatch(f"{command}: {line}")
-        return c
 
     def expand(self, text):
         return re.sub(r"\$\$|\$\{(\w+)\}|\$(\w+)", lambda m: "$" if m[0] == "$$" else self.bound.get(m[1] or m[2], m[0]), text)
