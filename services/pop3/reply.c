@@ -21,6 +21,7 @@ pop3_ok(struct pop3_session *session, const char *format, ...)
 	va_list args;
 	enum err err;
 
+	session->errors = 0;
 	va_start(args, format);
 	err = write_line(session, "+OK ", format, args);
 	va_end(args);
