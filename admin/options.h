@@ -22,7 +22,7 @@
 	X(DISABLE,        "--disable",        NULL,        "no more logins and deliveries, until --enable")                \
 	X(ENABLE,         "--enable",         NULL,        "undo --disable")                                               \
 	X(MAILBOX,        "--mailbox",        "NAME",      "the mailbox; default: INBOX")                                  \
-	X(FILE,           "--file",           "FILE",      "read from this file")                                          \
+	X(FILE,           "--file",           "FILE",      "read from this file; default: standard input")                  \
 	/* ---- for every command */                                                                                       \
 	X(CONFIG,         "--config",         "FILE",      "the configuration file")                                       \
 	X(METADATA,       "--metadata",       "ADDRESS",   "the metadata service: host:port, tcp://host:port, ipc:///path") \

@@ -97,7 +97,7 @@ import_run(struct admin *admin, const struct admin_line *line)
 }
 
 const struct admin_command admin_uidl[] = {
-	{ "uidl import",    "Give messages the POP3 unique-ids that they had elsewhere: lines of UID and unique-id, from a file or standard input",
+	{ "uidl import",    "Give messages the POP3 unique-ids that they had elsewhere: lines of UID and unique-id",
 	    ADMIN_OPT(EMAIL) | ADMIN_OPT(MAILBOX) | ADMIN_OPT(FILE), ADMIN_OPT(EMAIL), { ADMIN_OPT_EMAIL }, admin_connect, import_run },
 	{ NULL, NULL, 0, 0, { ADMIN_OPT_NONE }, NULL, NULL },
 };

@@ -91,7 +91,7 @@ Test(admin_options, arguments_without_a_name_fill_the_operands_in_order)
 Test(admin_options, help_names_every_command_and_every_option)
 {
 	static const char *const names[] = { "create-account", "update-account", "delete-account", "restore-account", "list-accounts",
-		"show-account", "add-address", "remove-address" };
+		"show-account", "add-address", "remove-address", "bus ping", "uidl import" };
 	struct buffer out = { 0 };
 
 	admin_help_all(&out);
