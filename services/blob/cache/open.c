@@ -21,6 +21,9 @@ enum {
 	ROWS_MOST = 1024 * 1024, /* of a segment: 64 of them are read at the start, and their pieces have numbers of 32 bits */
 };
 
+/* No cache counts so far: such a name is not ours, and who went on from it would come to the last number. */
+#define NUMBER_MOST (UINT64_MAX / 2)
+
 enum err
 cache_settings_check(const struct config *config, struct buffer *problems)
 {
@@ -168,9 +171,9 @@ read_back(struct cache *cache)
 		struct cache_segment *seg;
 
 		memcpy(&number, numbers.bytes + numbers.start + at, sizeof(number));
-		if (number >= cache->next_number)
+		if (number >= cache->next_number && number < NUMBER_MOST)
 			cache->next_number = number + 1;
-		seg = slot < cache->slots - 1 ? segment_load(cache, number) : NULL;
+		seg = slot < cache->slots - 1 && number < NUMBER_MOST ? segment_load(cache, number) : NULL;
 		if (seg == NULL) {
 			segment_unlink(cache, number);
 			continue;

@@ -107,7 +107,7 @@ mail_make(struct blob *blob, size_t len, size_t number)
 	char *bytes = body_make(len, number % 2);
 
 	memcpy(bytes, &number, len < sizeof(number) ? len : sizeof(number));
-	return (struct mail){ .packed.done = mail_done, .blob = blob, .body = str_from(bytes, len), .deadline_ms = soon(20), .err = ERR_AGAIN };
+	return (struct mail){ .packed.done = mail_done, .blob = blob, .body = str_from(bytes, len), .deadline_ms = soon(60), .err = ERR_AGAIN };
 }
 
 static void *
@@ -124,7 +124,7 @@ mail_read(const struct mail *mail)
 {
 	struct arena arena = { 0 };
 	struct str got = STR_NONE;
-	enum err err = body_read(mail->blob, &mail->packed.ref, 0, mail->body.len, &arena, soon(10), &got);
+	enum err err = body_read(mail->blob, &mail->packed.ref, 0, mail->body.len, &arena, soon(60), &got);
 	bool is_right = err != ERR_OK || str_equal(got, mail->body);
 
 	arena_clear(&arena);
@@ -171,7 +171,7 @@ release_writers(struct mail mails[WRITERS])
 
 /* ---- the cases */
 
-Test(pack, a_lone_body_is_written_at_once_by_who_brings_it, .timeout = 60)
+Test(pack, a_lone_body_is_written_at_once_by_who_brings_it, .timeout = 120)
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct config *config;
@@ -191,7 +191,7 @@ Test(pack, a_lone_body_is_written_at_once_by_who_brings_it, .timeout = 60)
 	}
 }
 
-Test(pack, bodies_that_wait_share_an_object_and_are_told_when_it_is_durable, .timeout = 60)
+Test(pack, bodies_that_wait_share_an_object_and_are_told_when_it_is_durable, .timeout = 120)
 {
 	for (size_t i = 0; i < 4; i++) {
 		struct config *config;
@@ -219,7 +219,7 @@ Test(pack, bodies_that_wait_share_an_object_and_are_told_when_it_is_durable, .ti
 	}
 }
 
-Test(pack, when_it_can_not_be_stored_all_are_told_and_the_next_try_is_another_object, .timeout = 60)
+Test(pack, when_it_can_not_be_stored_all_are_told_and_the_next_try_is_another_object, .timeout = 120)
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct config *config;
@@ -241,7 +241,7 @@ Test(pack, when_it_can_not_be_stored_all_are_told_and_the_next_try_is_another_ob
 			cr_assert(mails[m].told == 1 && mails[m].err == ERR_UNAVAILABLE);
 		gate_open(ERR_OK);
 		again = mails[0];
-		again.deadline_ms = soon(20);
+		again.deadline_ms = soon(60);
 		mail_put(&again);
 		cr_assert(again.err == ERR_OK && !is_same_object(&again, &mails[0]) && mail_read(&again) == ERR_OK);
 		for (size_t m = 0; m < 10; m++)
@@ -298,7 +298,7 @@ damage(struct blob *blob, const struct uuid *object, struct pack *pack, size_t a
 	pack->bytes.bytes[pack->bytes.start + at] ^= 0x10;
 }
 
-Test(pack, damage_of_one_body_leaves_the_others_readable, .timeout = 60)
+Test(pack, damage_of_one_body_leaves_the_others_readable, .timeout = 120)
 {
 	for (size_t i = 0; i < 4; i++) {
 		struct config *config;
@@ -399,7 +399,7 @@ Test(pack, sealed_objects_show_nothing_on_the_disk)
 	for (size_t sealed = 0; sealed < 2; sealed++) {
 		struct config *config;
 		struct blob *blob = store_open("dir", NULL, &config);
-		struct mail mail = { .packed.done = mail_done, .blob = blob, .body = STR("Subject: the merger"), .deadline_ms = soon(20) };
+		struct mail mail = { .packed.done = mail_done, .blob = blob, .body = STR("Subject: the merger"), .deadline_ms = soon(60) };
 		struct blob_ref ref;
 
 		if (sealed)

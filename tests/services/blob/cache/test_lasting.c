@@ -107,6 +107,24 @@ Test(cache, half_written_and_foreign_files_are_no_pieces)
 	scene_end(&scene);
 }
 
+/* Who goes on from there comes to the last number there is, and the newest looks like the oldest. */
+Test(cache, a_foreign_file_with_one_of_the_last_numbers_is_not_gone_on_from)
+{
+	struct scene scene;
+	uint32_t last = 0;
+
+	scene_begin(&scene, CACHE_SIZE_LEAST);
+	cache_close(scene.cache);
+	close(open_file(&scene, UINT64_MAX - 8));
+	scene.cache = cache_open(&scene.config);
+	for (; last < 5 * CACHE_SIZE_LEAST / CACHE_PIECE_MAX; last++)
+		keep(scene.cache, last, CACHE_PIECE_MAX);
+	cr_assert(has(scene.cache, last - 1, CACHE_PIECE_MAX) && has(scene.cache, last - 2, CACHE_PIECE_MAX));
+	again(&scene);
+	cr_assert(has(scene.cache, last - 1, CACHE_PIECE_MAX) && has(scene.cache, last - 2, CACHE_PIECE_MAX));
+	scene_end(&scene);
+}
+
 Test(cache, a_hundred_thousand_pieces_are_back_at_once, .timeout = 120)
 {
 	struct scene scene;
