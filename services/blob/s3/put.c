@@ -59,8 +59,9 @@ static enum err
 put_hold(struct s3_put *put, size_t len)
 {
 	size_t more = len > put->held ? len - put->held : 0;
+	size_t most = len > S3_SMALL_BYTES ? S3_PUTS_BYTES - S3_KEPT_BYTES : S3_PUTS_BYTES;
 
-	if (more > 0 && atomic_fetch_add(&put->s3->held, more) + more > S3_PUTS_BYTES) {
+	if (more > 0 && atomic_fetch_add(&put->s3->held, more) + more > most) {
 		atomic_fetch_sub(&put->s3->held, more);
 		return ERR_BUSY;
 	}

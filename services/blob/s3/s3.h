@@ -15,6 +15,9 @@ enum {
 	S3_PART_BYTES = 8 * 1024 * 1024,
 	/* All puts together. */
 	S3_PUTS_BYTES = 128 * 1024 * 1024,
+	/* The last of that is for puts that are no longer than this: small mails do not wait for those who send long ones slowly, or never. */
+	S3_KEPT_BYTES = 16 * 1024 * 1024,
+	S3_SMALL_BYTES = 2 * 1024 * 1024,
 	S3_REPLY_BYTES = 2 * 1024 * 1024,
 	/* A store that is consistent only in the end may not yet know of an object as young as this. */
 	S3_YOUNG_MS = 30 * 1000,
