@@ -41,6 +41,22 @@ def test_flags_and_expunges_are_heard_by_the_other_session(stack):
     assert untagged(a, "NOOP") == [] and untagged(b, "NOOP") == []
 
 
+def test_a_poll_asks_the_database_nothing(stack):
+    """A view knows whether anything has changed: NOOP makes no call, and STATUS, which has to, is counted."""
+    user = stack.account()
+    clients = [imap(stack, user, replica=n, select="INBOX") for n in range(4)]
+
+    def served(command, times):
+        before = stack.metric("metadata", "sora_bus_served_total")
+        for _ in range(times):
+            for client in clients:
+                ok(command(client))
+        return stack.metric("metadata", "sora_bus_served_total") - before
+
+    assert served(lambda c: c.noop(), 100) < 40
+    assert served(lambda c: c.status("Trash", "(MESSAGES)"), 25) >= 100
+
+
 def test_two_sessions_storing_at_once_agree_in_the_end(stack):
     """Each sets and clears its own flags on all mails; both end with the same view, which is the database's."""
     user = stack.account()
