@@ -171,7 +171,7 @@ miss(struct imap_watch *watch)
 
 /* It does not tell us what happens, or no longer. */
 static void
-stop_hearing(struct replica *r)
+stop_hearing(struct replica *r, enum err err)
 {
 	bool was;
 
@@ -181,7 +181,7 @@ stop_hearing(struct replica *r)
 	pthread_mutex_unlock(&r->watch->lock);
 	if (!was)
 		return;
-	log_info(&r->watch->log, "imap.watch.lost", KV_INT("replica", r->id));
+	log_info(&r->watch->log, "imap.watch.lost", KV_INT("replica", r->id), KV_ERR(err));
 	/* Between the last event and now there may have been others. */
 	miss(r->watch);
 }
@@ -211,7 +211,7 @@ take_refusal(struct replica *r, const MetadataEvent *event, struct arena *arena)
 	request.add = &account;
 	request.token = &token;
 	if (request.n_add > 0 && call_watch(r, &request, REGISTER_MS, arena, &reply) != ERR_OK)
-		stop_hearing(r);
+		stop_hearing(r, ERR_UNAVAILABLE);
 }
 
 /* Take the answer's events, then its place. An answer from another life of the replica begins anew. */
@@ -299,6 +299,10 @@ register_all(struct replica *r, struct arena *arena)
 		take_reply(r, reply, arena);
 		done += request.n_add;
 	} while (done < all.n_add);
+	/* The list may have been read while this waited for it to come back. */
+	pthread_mutex_lock(&r->watch->lock);
+	r->is_listed = true;
+	pthread_mutex_unlock(&r->watch->lock);
 	log_info(&r->watch->log, "imap.watch.hears", KV_INT("replica", r->id), KV_INT("accounts", all.n_add));
 	miss(r->watch);
 	return ERR_OK;
@@ -345,7 +349,7 @@ replica_run(void *arg)
 			err = poll_once(r, &arena);
 			arena_reset(&arena);
 		}
-		stop_hearing(r);
+		stop_hearing(r, err);
 		if (err != ERR_LOST)
 			pause_ms(r->watch, retry_ms + (int64_t)(random_u64() % (uint64_t)retry_ms));
 	}
@@ -632,7 +636,7 @@ tell(struct imap_watch *watch, uint64_t account, struct str token)
 	pthread_mutex_unlock(&watch->lock);
 	for (size_t i = 0; i < n; i++)
 		if (call_watch(replicas[i], &request, REGISTER_MS, &arena, &reply) != ERR_OK)
-			stop_hearing(replicas[i]);
+			stop_hearing(replicas[i], ERR_UNAVAILABLE);
 	arena_clear(&arena);
 	pthread_mutex_lock(&watch->lock);
 	release(replicas, n);
