@@ -334,9 +334,13 @@ def test_both_write_and_the_newer_one_counts(stack):
         threads = [Deliverer(mine, user, n) for n in range(2)]
         for t in threads:
             t.start()
-        for _ in range(6):              # who connects anew, or looks around, finds both writable
-            pair.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sora-metadata'", user="postgres")
-            progress(threads, 10)
+
+        def connected():                # to the old one: whoever looks whether it is the primary
+            return int(pair.first.query(f"SELECT sessions FROM pg_stat_database WHERE datname = '{mine.database}'", user="postgres")[0][0])
+
+        looked = connected()
+        wait_for("each replica has looked at the old one twice", lambda: connected() >= looked + 6)
+        progress(threads, 10)
         for t in threads:
             t.end()
         inbox = there(mine, user)
