@@ -157,13 +157,15 @@ judge_account(const struct known *known, const struct claim *claim)
 	return known->is_active && known->version == claim->version ? ERR_OK : ERR_AUTH_EXPIRED;
 }
 
+/* False also where the claim may be the newer one: a login after the password was changed, or the account enabled, at another replica. */
 static bool
-is_known(struct accounts *accounts, uint64_t account, struct known *ret)
+is_known(struct accounts *accounts, const struct claim *claim, struct known *ret)
 {
 	pthread_mutex_lock(&accounts->mutex);
-	*ret = *known_of(accounts, account);
+	*ret = *known_of(accounts, claim->account);
 	pthread_mutex_unlock(&accounts->mutex);
-	return ret->account == account && ret->read_ms + KNOWN_MS >= clock_mono_ms();
+	return ret->account == claim->account && ret->read_ms + KNOWN_MS >= clock_mono_ms() && ret->is_active &&
+	    ret->version >= claim->version;
 }
 
 enum err
@@ -178,7 +180,7 @@ authorise_claims(struct rpc *rpc, struct claim *claims, size_t count)
 		claims[i].err = judge_token(accounts, &claims[i]);
 		if (claims[i].err != ERR_OK)
 			continue;
-		if (is_known(accounts, claims[i].account, &known))
+		if (is_known(accounts, &claims[i], &known))
 			claims[i].err = judge_account(&known, &claims[i]);
 		else
 			unknown[n++] = &claims[i];

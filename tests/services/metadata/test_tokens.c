@@ -318,3 +318,30 @@ Test(metadata_tokens, keys_are_changed_without_a_login_lost)
 		cr_expect_eq(metadata_list(call, &req, NULL), key == 0 ? ERR_OK : ERR_DENIED, "%s", both[key].ptr);
 	}
 }
+
+/* What a replica remembers of an account is older than a login that was taken elsewhere meanwhile. */
+Test(metadata_tokens, a_new_login_holds_at_every_replica_at_once)
+{
+	uint64_t mine = make_account("a", 0);
+	int64_t ends = clock_wall_ms() + LIFE_MS;
+	struct str old = mint("secret", mine, ends, 1), new = mint("secret", mine, ends, 2);
+	const struct bus_method *method = &metadata_methods[METADATA_METHOD_LIST];
+	MetadataUpdateAccountRequest req = METADATA_UPDATE_ACCOUNT_REQUEST__INIT;
+	MetadataListRequest list = METADATA_LIST_REQUEST__INIT;
+
+	list.account = mine;
+	req.address = BIN("a@example.org");
+	req.password = BIN("other");
+	cr_assert_eq(try(method, &list.base, old), ERR_OK, "replica 0 remembers the first version");
+	cr_assert_eq(metadata_update_account(as(1, BUS_ROLE_ADMIN), &req, NULL), ERR_OK);
+	cr_expect_eq(try(method, &list.base, new), ERR_OK, "a changed password");
+	cr_expect_eq(try(method, &list.base, old), ERR_AUTH_EXPIRED);
+	req.password = BIN("");
+	req.disable = true;
+	cr_assert_eq(metadata_update_account(as(0, BUS_ROLE_ADMIN), &req, NULL), ERR_OK);
+	cr_expect_eq(try(method, &list.base, new), ERR_AUTH_EXPIRED, "a disabled account");
+	req.disable = false;
+	req.enable = true;
+	cr_assert_eq(metadata_update_account(as(1, BUS_ROLE_ADMIN), &req, NULL), ERR_OK);
+	cr_expect_eq(try(method, &list.base, new), ERR_OK, "and enabled again");
+}
