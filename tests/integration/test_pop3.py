@@ -143,6 +143,7 @@ def test_100000_mails_are_numbers_until_they_are_asked_for(stack):
     assert pop3(stack, user).stat()[0] == 99999
 
 
+@only("split")
 def test_a_failure_at_quit_is_told_and_all_or_nothing_was_deleted(stack):
     user, _ = filled(stack, 3, 36)
     client = pop3(stack, user)
@@ -179,6 +180,7 @@ def test_login_before_and_under_tls(stack):
 
 # -- the programs that people use
 
+@only("all")
 @needs("fetchmail")
 def test_fetchmail_keeps_and_then_takes_1000(stack):
     user, sent = filled(stack, 1000, 41)
@@ -211,6 +213,7 @@ def test_curl_lists_and_reads(stack):
     assert run(["curl", "-s", "-u", f"{user}:secret", "-X", "DELE 1", "-l", url + "1"], codes=(0, 8, 56)) is not None
 
 
+@only("all")
 @needs("getmail")
 def test_getmail_takes_all(stack):
     user, sent = filled(stack, 20, 43)
@@ -233,6 +236,7 @@ def test_getmail_takes_all(stack):
     assert left(stack, user) == 0
 
 
+@only("all")
 @needs("mpop")
 def test_mpop_takes_1000_with_pipelining(stack):
     user, sent = filled(stack, 1000, 44)
@@ -268,6 +272,7 @@ def test_mutt_reads_a_maildrop(stack):
 INC = "/usr/bin/mh/inc"
 
 
+@only("all")
 @needs(INC)
 def test_inc_of_nmh_takes_all(stack):
     user, sent = filled(stack, 100, 45)
