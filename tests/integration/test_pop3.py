@@ -163,6 +163,17 @@ def test_a_failure_at_quit_is_told_and_all_or_nothing_was_deleted(stack):
     wait_for("all or nothing", is_settled, 30)
 
 
+def test_a_body_that_is_too_short_is_never_ended_as_if_it_were_whole(stack):
+    user, _ = filled(stack, 1, 37)
+    stack.postgres.query("UPDATE messages SET blob_size = blob_size + 100 WHERE account = "
+                         f"(SELECT account FROM addresses WHERE address = '{user}')", stack.database)
+    for command in ("RETR 1", "TOP 1 1000000"):
+        client = pop3(stack, user)
+        client._putcmd(command)
+        data = client.file.read()
+        assert data.startswith(b"+OK ") and not data.endswith(b"\r\n.\r\n"), (command, data[-80:])
+
+
 def test_login_before_and_under_tls(stack):
     user, sent = filled(stack, 2, 37)
     context = ssl._create_unverified_context()

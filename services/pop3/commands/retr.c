@@ -115,6 +115,7 @@ send_whole(struct pop3_session *session, size_t place, const MetadataFetchReply_
 	struct blob_reader in;
 	struct first first;
 	struct str piece;
+	uint64_t at;
 	enum err err, sent;
 
 	blob_reader_begin(&in, &call, str_of(row->mail->blob), 0, UINT64_MAX);
@@ -127,12 +128,16 @@ send_whole(struct pop3_session *session, size_t place, const MetadataFetchReply_
 		return refuse(session, place, err == ERR_NONEXISTENT ? ERR_CORRUPT : err, &call);
 	}
 	sent = send_first(session, &out, session->maildrop.sizes[place], &first);
-	while (sent == ERR_OK && err == ERR_OK && piece.len > 0) {
+	for (at = piece.len; sent == ERR_OK && err == ERR_OK && piece.len > 0; at += piece.len) {
 		err = blob_reader_next(&in, &piece);
-		if (err == ERR_OK)
-			sent = send(session, &out, piece);
+		if (err != ERR_OK)
+			break;
+		sent = send(session, &out, piece);
 	}
 	blob_reader_end(&in);
+	/* A body that is shorter than it was is damage, and is not ended as if it were whole. */
+	if (sent == ERR_OK && err == ERR_OK && at != row->mail->blob_size)
+		err = ERR_CORRUPT;
 	if (err != ERR_OK)
 		return break_off(session, place, err);
 	return sent == ERR_OK ? send_end(session, &out) : sent;
@@ -151,7 +156,7 @@ read_top(struct pop3_session *session, const MetadataFetchReply__Row *row, struc
 	return err;
 }
 
-/* Of a long body only its beginning is read. */
+/* Of a long body only its beginning is read, and one piece of it is held. */
 static enum err
 send_top(struct pop3_session *session, size_t place, const MetadataFetchReply__Row *row, uint32_t lines)
 {
@@ -160,17 +165,24 @@ send_top(struct pop3_session *session, size_t place, const MetadataFetchReply__R
 	struct first first;
 	struct str piece;
 	uint64_t at;
-	enum err err = read_top(session, row, &call, &piece, &first);
+	enum err sent, err = read_top(session, row, &call, &piece, &first);
 
 	if (err != ERR_OK)
 		return refuse(session, place, err == ERR_NONEXISTENT ? ERR_CORRUPT : err, &call);
 	TRY(send_first(session, &out, session->maildrop.sizes[place], &first));
 	for (at = piece.len; !out.is_done && at < row->mail->blob_size && piece.len > 0; at += piece.len) {
-		err = blob_read(&call, str_of(row->mail->blob), at, TOP_NEXT_BYTES, &session->arena, &piece);
+		struct arena arena = { 0 };
+
+		err = blob_read(&call, str_of(row->mail->blob), at, TOP_NEXT_BYTES, &arena, &piece);
+		if (err == ERR_OK)
+			sent = send(session, &out, piece);
+		arena_clear(&arena);
 		if (err != ERR_OK)
 			return break_off(session, place, err);
-		TRY(send(session, &out, piece));
+		TRY(sent);
 	}
+	if (!out.is_done && at != row->mail->blob_size)
+		return break_off(session, place, ERR_CORRUPT);
 	return send_end(session, &out);
 }
 
