@@ -1,13 +1,9 @@
 """Criterion's programs: run, counted, and failed by a sanitizer's report, which Criterion itself overlooks."""
 import glob, os, re, subprocess
 
+from .leaks import is_a_librarys_own
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-
-def is_criterions_own(report):
-    """A leak of the runner's, which it has now and then: no frame is of ours, nor of any library that we call."""
-    frames = re.findall(r"^ +#\d+ .*$", report, re.M)
-    return "LeakSanitizer" in report and frames and all("libsanitizer" in f or "libcriterion" in f for f in frames)
 
 
 def run(results, program, directory, env):
@@ -27,7 +23,7 @@ def run(results, program, directory, env):
     for file in sorted(glob.glob(reports + "*")):
         with open(file, errors="replace") as report:
             texts.append(report.read())
-    if texts and all(is_criterions_own(text) for text in texts) and passing == tested:
+    if texts and all(is_a_librarys_own(text) for text in texts) and passing == tested:
         texts, code = [], 0
     texts = [text[:3000] for text in texts]
     results.passed += passing
