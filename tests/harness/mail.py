@@ -1,6 +1,8 @@
 """What the tests do as mail clients: IMAP and LMTP by Python's own libraries, and mails to send."""
 import imaplib, random, smtplib, email.message, email.policy
 
+from harness.processes import wait_for
+
 
 def imap(stack, user, password="secret", replica=0, select=None):
     """A logged-in imaplib connection."""
@@ -15,6 +17,11 @@ def ok(answer):
     status, data = answer
     assert status == "OK", answer
     return data
+
+
+def await_mails(client, count):
+    """NOOP until the selected mailbox has so many: what another connection did is an event, which needs a moment."""
+    wait_for(f"{count} mails", lambda: ok(client.noop()) and int(client.untagged_responses["EXISTS"][-1]) == count)
 
 
 def lmtp(stack, replica=0, timeout=60):
