@@ -63,6 +63,12 @@
 	X(STR, address_detail, "address.detail", "+", "what separates user from detail; empty: no details")            \
 	X(TIME, expunge_keep, "expunge.keep", "14d", "how long expunged messages are kept")                            \
 	X(TIME, journal_keep, "journal.keep", "30d", "how far back a client can catch up")                             \
+	X(INT, sieve_scripts, "sieve.scripts", "100", "the most scripts of an account")                                \
+	X(SIZE, sieve_script_size, "sieve.script_size", "64K", "the largest script")                                   \
+	X(SIZE, sieve_total_size, "sieve.total_size", "1M", "all scripts of an account together")                      \
+	X(LIST, sieve_before, "sieve.before", "[before]",                                                              \
+	    "scripts of the library of all that run before everyone's own, in this order; those that are not there do not") \
+	X(LIST, sieve_after, "sieve.after", "[after]", "likewise, after everyone's own")                               \
 	X(LIST, token_keys, "token.keys", "[]",                                                                        \
 	    "secrets of login tokens, the same for every metadata process; the first signs; none: a random one, for one process alone") \
 	X(TIME, token_life, "token.life", "24h", "how long a login lasts")                                             \
@@ -106,6 +112,12 @@
 	X(TIME, pop3_idle, "pop3.idle", "10m", "a silent client is disconnected after this; RFC 1939 asks for 10m at least") \
 	X(STR, pop3_mailbox, "pop3.mailbox", "INBOX", "the mailbox that is the maildrop")                              \
 	X(TIME, pop3_login_delay, "pop3.login_delay", "0s", "the least between two logins of an account (RFC 2449); 0: no limit") \
+	/* ---- sora-managesieve */                                                                                    \
+	X(LIST, managesieve_listen, "managesieve.listen", "[0.0.0.0:4190]", "with STARTTLS")                           \
+	X(BOOL, managesieve_plain_login, "managesieve.plain_login", "false",                                           \
+	    "allow passwords without TLS from other hosts than this one")                                              \
+	X(TIME, managesieve_idle, "managesieve.idle", "31m",                                                           \
+	    "a silent client is disconnected after this; RFC 5804 asks for 30m at least")                              \
 	/* ---- every frontend */                                                                                      \
 	X(INT, net_connections, "net.connections", "20000", "for each frontend process")                               \
 	X(INT, net_per_address, "net.per_address", "1000", "")                                                         \

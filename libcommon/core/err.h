@@ -25,7 +25,7 @@
 	X(INVALID,          "invalid argument",                   false, "CLIENTBUG",        "501 5.5.4",  "",           "")             \
 	X(NOT_SUPPORTED,    "not supported",                      false, "CANNOT",           "502 5.5.1",  "",           "")             \
 	X(TOO_BIG,          "too big",                            false, "TOOBIG",           "552 5.3.4",  "SYS/PERM",   "QUOTA/MAXSIZE") \
-	X(LIMIT,            "a limit was reached",                false, "LIMIT",            "452 4.5.3",  "SYS/PERM",   "QUOTA")        \
+	X(LIMIT,            "a limit was reached",                false, "LIMIT",            "452 4.5.3",  "SYS/PERM",   "QUOTA/MAXSCRIPTS") \
 	X(DENIED,           "permission denied",                  false, "NOPERM",           "550 5.7.1",  "SYS/PERM",   "")             \
 	X(AUTH_FAILED,      "wrong user name or password",        false, "AUTHENTICATIONFAILED", "535 5.7.8", "AUTH",    "")             \
 	X(AUTH_EXPIRED,     "the login has expired",              false, "EXPIRED",          "535 5.7.8",  "AUTH",       "")             \
@@ -46,7 +46,8 @@
 	X(CONFIG,           "the configuration is wrong",         false, "UNAVAILABLE",      "451 4.3.5",  "SYS/TEMP",   "TRYLATER")     \
 	X(LOOP,             "this mail goes round in a loop",     false, "CANNOT",           "554 5.4.6",  "SYS/PERM",   "")             \
 	X(LOGIN_DELAY,      "too soon after the last login",      false, "LIMIT",            "451 4.3.2",  "LOGIN-DELAY", "TRYLATER")    \
-	X(UTF8,             "this needs UTF8",                    false, "CANNOT",           "554 5.6.7",  "UTF8",       "")
+	X(UTF8,             "this needs UTF8",                    false, "CANNOT",           "554 5.6.7",  "UTF8",       "")             \
+	X(ACTIVE,           "the script is active",               false, "CANNOT",           "550 5.3.0",  "SYS/PERM",   "ACTIVE")
 
 enum err {
 #define X(name, text, retry, imap, lmtp, pop3, sieve) ERR_##name,
