@@ -47,7 +47,9 @@
 	X(LOOP,             "this mail goes round in a loop",     false, "CANNOT",           "554 5.4.6",  "SYS/PERM",   "")             \
 	X(LOGIN_DELAY,      "too soon after the last login",      false, "LIMIT",            "451 4.3.2",  "LOGIN-DELAY", "TRYLATER")    \
 	X(UTF8,             "this needs UTF8",                    false, "CANNOT",           "554 5.6.7",  "UTF8",       "")             \
-	X(ACTIVE,           "the script is active",               false, "CANNOT",           "550 5.3.0",  "SYS/PERM",   "ACTIVE")
+	X(ACTIVE,           "the script is active",               false, "CANNOT",           "550 5.3.0",  "SYS/PERM",   "ACTIVE")       \
+	X(RERUN,            "what was known has changed, decide again", true, "UNAVAILABLE", "451 4.3.0",  "SYS/TEMP",   "TRYLATER")     \
+	X(REFUSED,          "the recipient's filter refuses this mail", false, "CANNOT",     "550 5.7.1",  "SYS/PERM",   "")
 
 enum err {
 #define X(name, text, retry, imap, lmtp, pop3, sieve) ERR_##name,

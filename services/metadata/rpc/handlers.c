@@ -31,6 +31,7 @@ const struct metadata_handlers metadata_handlers = {
 	.list_uidls = rpc_list_uidls,
 	.set_uidls = rpc_set_uidls,
 	.deliver = rpc_deliver,
+	.lookup = rpc_lookup,
 	.watch = rpc_watch,
 	.purge = rpc_purge,
 	.referenced = rpc_referenced,

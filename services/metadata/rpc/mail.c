@@ -2,7 +2,7 @@
 #include "libcommon/core/clock.h"
 #include "services/metadata/rpc/rpc.h"
 
-enum { BLOB_MAX = 64, KEYWORD_BYTES = 255, DERIVED_MAX = 2 << 20 };
+enum { BLOB_MAX = 64, KEYWORD_BYTES = 255, DERIVED_MAX = 2 << 20, MARK_MAX = 64 };
 
 static bool
 is_keyword(struct str s)
@@ -27,6 +27,19 @@ mail_check(const MetadataMail *mail, struct str prefix, uint32_t flags, Protobuf
 	for (size_t i = 0; i < keyword_count; i++)
 		if (!is_keyword(str_of(keywords[i])))
 			return ERR_INVALID;
+	return ERR_OK;
+}
+
+enum err
+mark_check(const MetadataMark *mark)
+{
+	struct str kind = str_of(mark->kind);
+
+	for (size_t i = 0; i < kind.len; i++)
+		if (kind.ptr[i] < 'a' || kind.ptr[i] > 'z')
+			return ERR_INVALID;
+	if (kind.len == 0 || kind.len > KIND_MAX || mark->key.len == 0 || mark->key.len > MARK_MAX || mark->life_ms < 0)
+		return ERR_INVALID;
 	return ERR_OK;
 }
 

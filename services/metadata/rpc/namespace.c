@@ -1,9 +1,6 @@
 /* Create, Delete, Rename, Subscribe: the tree of mailboxes. */
 #include "services/metadata/rpc/rpc.h"
 
-static const uint32_t special_uses = METADATA_ATTRIBUTE__METADATA_ARCHIVE | METADATA_ATTRIBUTE__METADATA_DRAFTS |
-    METADATA_ATTRIBUTE__METADATA_JUNK | METADATA_ATTRIBUTE__METADATA_SENT | METADATA_ATTRIBUTE__METADATA_TRASH;
-
 static const struct refusal refusals[] = {
 	{ ERR_LIMIT, "the account has too many mailboxes or subscriptions" },
 	{ ERR_TOO_BIG, "a name below it would be too long" },
@@ -53,7 +50,7 @@ rpc_create(struct rpc *rpc, const MetadataCreateRequest *req, MetadataCreateRepl
 	TRY(mailbox_name_new(rpc->arena, str_of(req->name), &name));
 	TRY(tree_call(rpc, req->account, &statement, req, answer_created, &call));
 	pg_arg_bytes(&call->write.args, name);
-	pg_arg_int4(&call->write.args, (int32_t)(req->attributes & special_uses));
+	pg_arg_int4(&call->write.args, (int32_t)(req->attributes & SPECIAL_USES));
 	return change_call_submit(call);
 }
 

@@ -35,6 +35,7 @@ enum err rpc_note_login(struct rpc *rpc, const MetadataNoteLoginRequest *req, Me
 enum err rpc_list_uidls(struct rpc *rpc, const MetadataListUidlsRequest *req, MetadataListUidlsReply *reply);
 enum err rpc_set_uidls(struct rpc *rpc, const MetadataSetUidlsRequest *req, MetadataEmpty *reply);
 enum err rpc_deliver(struct rpc *rpc, const MetadataDeliverRequest *req, MetadataDeliverReply *reply);
+enum err rpc_lookup(struct rpc *rpc, const MetadataLookupRequest *req, MetadataLookupReply *reply);
 enum err rpc_watch(struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *reply);
 enum err rpc_purge(struct rpc *rpc, const MetadataPurgeRequest *req, MetadataPurgeReply *reply);
 enum err rpc_referenced(struct rpc *rpc, const MetadataReferencedRequest *req, MetadataReferencedReply *reply);
@@ -66,8 +67,15 @@ enum err sync_after(struct rpc *rpc, uint64_t account, uint64_t mailbox, const M
 
 /* mail.c: columns of new mails. ERR_INVALID: a reference is missing, a prefix or a flag is none. */
 enum err mail_check(const MetadataMail *mail, struct str prefix, uint32_t flags, ProtobufCBinaryData *const keywords, size_t keyword_count);
+/* ERR_INVALID: its kind is not a word of small letters, its key is missing or too long. */
+enum err mark_check(const MetadataMark *mark);
 /* A date now, offset 0, as in MetadataRows. */
 int64_t date_now(void);
-enum { FLAGS_ALL = 31, KEYWORDS_MAX = 64, PREFIX_MAX = 4096 };
+enum { FLAGS_ALL = 31, KEYWORDS_MAX = 64, PREFIX_MAX = 4096, KIND_MAX = 32 };
+/* The attributes that are a special use. */
+enum {
+	SPECIAL_USES = METADATA_ATTRIBUTE__METADATA_ARCHIVE | METADATA_ATTRIBUTE__METADATA_DRAFTS | METADATA_ATTRIBUTE__METADATA_JUNK |
+	    METADATA_ATTRIBUTE__METADATA_SENT | METADATA_ATTRIBUTE__METADATA_TRASH,
+};
 
 #endif
