@@ -38,11 +38,12 @@ $(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c | $(GENERATED)
 
 fuzz: $(FUZZERS)
 
-# Every tests/bench/bench_X.c is a program that measures or stresses: $(BUILD)/bench/X.
+# Every tests/bench/bench_X.c is a program that measures or stresses: $(BUILD)/bench/X. The other files there are for all of them.
+BENCH_SHARED := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/bench/bench_%,$(wildcard tests/bench/*.c)))
 BENCHES := $(patsubst tests/bench/bench_%.c,$(BUILD)/bench/%,$(wildcard tests/bench/bench_*.c))
-$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/bench_%.o $$(TEST_LIBRARIES)
+$(BENCHES): $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/bench_%.o $(BENCH_SHARED) $$(TEST_LIBRARIES)
 	@mkdir -p $(@D) && echo "link $@"
-	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_LIBRARIES) -Wl,--end-group $(PKG_LIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBRARIES) -Wl,--end-group $(PKG_LIBS) -lm
 
 bench: $(BENCHES)
 

@@ -16,15 +16,23 @@ def certificates(directory):
     return directory
 
 
+def self_signed(directory):
+    """cert.pem and key.pem, for clients."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=sora.test", "-addext", "subjectAltName=DNS:sora.test,DNS:localhost,IP:127.0.0.1",
+                    "-keyout", f"{directory}/key.pem", "-out", f"{directory}/cert.pem"], check=True, stderr=subprocess.DEVNULL)
+
+
 class Postgres:
     """The private PostgreSQL of the run."""
 
     def __init__(self, directory, port=None):
         self.directory, self.port = directory, port or free_port()
 
-    def start(self):
-        out = subprocess.run([f"{TOP}/deploy/dev/start-postgres", self.directory, str(self.port), "--unsafe"], check=True,
-                             stdout=subprocess.PIPE, text=True).stdout
+    def start(self, durable=False):
+        """Without fsync, unless it shall be durable."""
+        out = subprocess.run([f"{TOP}/deploy/dev/start-postgres", self.directory, str(self.port), *([] if durable else ["--unsafe"])],
+                             check=True, stdout=subprocess.PIPE, text=True).stdout
         settings = dict(line.partition("=")[::2] for line in out.split() if "=" in line)
         self.password = settings["PGPASSWORD"].strip("'\"")
         return self
@@ -125,12 +133,6 @@ class Stack:
             json.dump(tree, out, indent=1)
         return file
 
-    def certificate(self):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", "/CN=sora.test", "-addext", "subjectAltName=DNS:sora.test,DNS:localhost,IP:127.0.0.1",
-                        "-keyout", f"{self.directory}/key.pem", "-out", f"{self.directory}/cert.pem"],
-                       check=True, stderr=subprocess.DEVNULL)
-
     def add(self, name, program, config):
         ops = self.ops[name]
         sanitizers = {
@@ -177,7 +179,7 @@ class Stack:
     # -- life
 
     def start(self):
-        self.certificate()
+        self_signed(self.directory)
         self.postgres.query(f"CREATE DATABASE {self.database} TEMPLATE template0")
         (self.add_all if self.layout == "all" else self.add_split)()
         for process in self.processes.values():

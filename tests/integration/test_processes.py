@@ -4,7 +4,7 @@ import os, re, shutil, signal, subprocess, tempfile, urllib.request
 from harness.check import only
 from harness.mail import deliver, imap, message, ok
 from harness.processes import HOST, wait_for
-from harness.stack import Stack
+from harness.stack import Stack, self_signed
 
 PROGRAMS = ("sora", "sora-imap", "sora-pop3", "sora-lmtp", "sora-metadata", "sora-blob", "sora-worker")
 
@@ -80,7 +80,7 @@ def test_an_empty_database_that_comes_later_is_brought_up(stack):
     os.chmod(directory, 0o755)
     settings = {"user": "nobody"} if os.geteuid() == 0 else {}
     late = Stack("all", directory + "/late", stack.build, stack.postgres, None, settings)
-    late.certificate()
+    self_signed(late.directory)
     stack.postgres.query(f"CREATE DATABASE {late.database} TEMPLATE template0")
     stack.postgres.stop()
     late.add_all()
@@ -127,6 +127,6 @@ def test_sighup_reads_certificates_again(stack):
                              shell=True, stdout=subprocess.PIPE).stdout
         return out
     before = serial()
-    stack.certificate()
+    self_signed(stack.directory)
     stack.processes["imap-1"].signal(signal.SIGHUP)
     wait_for("a new certificate", lambda: serial() not in (before, b""))

@@ -1,0 +1,39 @@
+"""What the kernel knows of processes: their CPU and their memory."""
+import os
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def tree(roots):
+    """These processes and all below them: {pid: (seconds of CPU, with those of its dead children)}."""
+    parents, seconds = {}, {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(pid)] = int(fields[1])
+        seconds[int(pid)] = sum(map(int, fields[11:15])) / TICKS
+
+    def below(pid):
+        while pid and pid not in roots:
+            pid = parents.get(pid)
+        return bool(pid)
+    return {pid: used for pid, used in seconds.items() if below(pid)}
+
+
+def cpu(roots):
+    return sum(tree(roots).values())
+
+
+def pss_kib(roots):
+    """Resident memory, what is shared by halves."""
+    total = 0
+    for pid in tree(roots):
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as rollup:
+                total += sum(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+        except OSError:
+            continue
+    return total
