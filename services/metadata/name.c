@@ -1,9 +1,9 @@
-/* Names of mailboxes and addresses: how they are compared and what may be one. */
+/* Names of mailboxes, scripts and addresses: how they are compared and what may be one. */
 #include "services/metadata/name.h"
 
 #include <utf8proc.h>
 
-enum { LEVEL_MAX = 255, NAME_MAX_BYTES = 1000, ADDRESS_MAX = 512 };
+enum { LEVEL_MAX = 255, NAME_MAX_BYTES = 1000, ADDRESS_MAX = 512, SCRIPT_NAME_MAX = 512 };
 
 struct str
 mailbox_name(struct arena *arena, struct str name)
@@ -49,6 +49,25 @@ mailbox_name_new(struct arena *arena, struct str name, struct str *ret)
 		if (str_equal(level, str_c(reserved[i])))
 			return ERR_CANNOT;
 	*ret = mailbox_name(arena, name);
+	return ERR_OK;
+}
+
+enum err
+script_name(struct arena *arena, struct str name, struct str *ret)
+{
+	static const char *const line_separator = "\xe2\x80\xa8", *const paragraph_separator = "\xe2\x80\xa9";
+	utf8proc_uint8_t *normal = NULL;
+	utf8proc_ssize_t len;
+
+	if (name.len == 0 || name.len > SCRIPT_NAME_MAX || has_control(name) || str_starts_with(name, STR("\xef\xbb\xbf")) ||
+	    str_find(name, str_c(line_separator)) < name.len || str_find(name, str_c(paragraph_separator)) < name.len)
+		return ERR_INVALID;
+	len = utf8proc_map((const utf8proc_uint8_t *)name.ptr, (utf8proc_ssize_t)name.len, &normal,
+	    UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_REJECTNA);
+	if (len < 0)
+		return ERR_INVALID;
+	*ret = arena_copy(arena, str_from(normal, (size_t)len));
+	free(normal);
 	return ERR_OK;
 }
 

@@ -13,6 +13,12 @@ struct str mailbox_name(struct arena *arena, struct str name);
  */
 enum err mailbox_name_new(struct arena *arena, struct str name, struct str *ret);
 
+/*
+ * The name of a Sieve script (RFC 5804 s. 1.6, RFC 5198 s. 2), NFC. ERR_INVALID: empty or more than 512 bytes, not UTF-8, with control
+ * characters, line or paragraph separators, unassigned characters, or a byte order mark in front.
+ */
+enum err script_name(struct arena *arena, struct str name, struct str *ret);
+
 /* An address as it is looked up: case folded, NFC. ERR_INVALID: not one (user@domain without white space, at most 512 bytes). */
 enum err address_fold(struct arena *arena, struct str address, struct str *ret);
 /* The address without its detail (user+detail@domain); false: it has none. */

@@ -36,6 +36,16 @@ enum err rpc_list_uidls(struct rpc *rpc, const MetadataListUidlsRequest *req, Me
 enum err rpc_set_uidls(struct rpc *rpc, const MetadataSetUidlsRequest *req, MetadataEmpty *reply);
 enum err rpc_deliver(struct rpc *rpc, const MetadataDeliverRequest *req, MetadataDeliverReply *reply);
 enum err rpc_lookup(struct rpc *rpc, const MetadataLookupRequest *req, MetadataLookupReply *reply);
+enum err rpc_list_scripts(struct rpc *rpc, const MetadataListScriptsRequest *req, MetadataListScriptsReply *reply);
+enum err rpc_get_script(struct rpc *rpc, const MetadataScriptRequest *req, MetadataScript *reply);
+enum err rpc_put_script(struct rpc *rpc, const MetadataPutScriptRequest *req, MetadataEmpty *reply);
+enum err rpc_delete_script(struct rpc *rpc, const MetadataScriptRequest *req, MetadataEmpty *reply);
+enum err rpc_rename_script(struct rpc *rpc, const MetadataRenameScriptRequest *req, MetadataEmpty *reply);
+enum err rpc_activate_script(struct rpc *rpc, const MetadataScriptRequest *req, MetadataEmpty *reply);
+enum err rpc_have_space(struct rpc *rpc, const MetadataHaveSpaceRequest *req, MetadataEmpty *reply);
+enum err rpc_fetch_scripts(struct rpc *rpc, const MetadataFetchScriptsRequest *req, MetadataFetchScriptsReply *reply);
+enum err rpc_note_sieve(struct rpc *rpc, const MetadataNoteSieveRequest *req, MetadataEmpty *reply);
+enum err rpc_list_sieve_log(struct rpc *rpc, const MetadataAccountName *req, MetadataListSieveLogReply *reply);
 enum err rpc_watch(struct rpc *rpc, const MetadataWatchRequest *req, MetadataWatchReply *reply);
 enum err rpc_purge(struct rpc *rpc, const MetadataPurgeRequest *req, MetadataPurgeReply *reply);
 enum err rpc_referenced(struct rpc *rpc, const MetadataReferencedRequest *req, MetadataReferencedReply *reply);
@@ -46,6 +56,10 @@ enum err rpc_ping(struct rpc *rpc, const MetadataEmpty *req, MetadataPingReply *
 
 /* account.c: the account as it is now, by number. */
 enum err account_read(struct rpc *rpc, uint64_t account, MetadataAccount *ret);
+
+/* sieve_log.c: the log as a script that its owner reads: comments, and nothing else. ERR_NONEXISTENT: it is empty. */
+#define SIEVE_LOG_NAME STR("sieve-log")
+enum err sieve_log_script(struct rpc *rpc, uint64_t account, MetadataScript *ret);
 
 /* state.c: the columns of a mailbox's state, from tables `m` mailboxes and `s` mailbox_state; they are STATE_COUNT. */
 #define STATE_COLUMNS                                                                                                  \
