@@ -59,6 +59,10 @@ class Results:
         finally:
             signal.alarm(0)
 
+    def add(self, other):
+        self.passed, self.failed, self.skipped = self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped
+        self.failures += other.failures
+
     def summary(self):
         for name in self.failures:
             print(f"failed: {name}")

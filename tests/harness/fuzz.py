@@ -4,10 +4,12 @@ import os, glob, subprocess, tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def run(results, build, seconds=5):
-    for program in sorted(glob.glob(build + "/fuzz/*")):
-        if os.access(program, os.X_OK) and os.path.isfile(program):
-            results.run("fuzz/" + os.path.basename(program), lambda program=program: one(program, seconds))
+def programs(build):
+    return [path for path in sorted(glob.glob(build + "/fuzz/*")) if os.access(path, os.X_OK) and os.path.isfile(path)]
+
+
+def run(results, program, seconds=5):
+    results.run("fuzz/" + os.path.basename(program), lambda: one(program, seconds))
 
 
 def one(program, seconds):

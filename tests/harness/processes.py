@@ -2,13 +2,14 @@
 import os, random, signal, socket, subprocess, time, urllib.request
 
 HOST = "127.0.0.1"
+ports = range(20000, 32000)
 taken = set()
 
 
 def free_port():
     """A port below 32768 that nobody listens on, never given twice. A range of the kernel's own would be taken by some client."""
     while True:
-        port = random.randrange(20000, 32000)
+        port = random.choice(ports)
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if port not in taken and s.connect_ex((HOST, port)) != 0:
