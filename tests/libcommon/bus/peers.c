@@ -8,6 +8,7 @@
 #include "libcommon/bus/remote.h"
 #include "libcommon/core/clock.h"
 #include "libcommon/core/random.h"
+#include "tests/harness/free_port.h"
 
 const char *const transport_names[TRANSPORTS] = { "inproc", "ipc", "tcp", "tls" };
 
@@ -43,7 +44,7 @@ fresh_url(enum transport transport)
 	case IPC:
 		return arena_printf(&arena, "ipc:///tmp/sora-test-%llx", n);
 	default:
-		return arena_printf(&arena, "%s://127.0.0.1:%llu", transport == TLS ? "tls+tcp" : "tcp", 20000 + n % 12000);
+		return arena_printf(&arena, "%s://127.0.0.1:%u", transport == TLS ? "tls+tcp" : "tcp", free_port());
 	}
 }
 

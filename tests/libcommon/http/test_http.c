@@ -14,6 +14,7 @@
 #include "libcommon/core/clock.h"
 #include "libcommon/core/random.h"
 #include "libcommon/http/http.h"
+#include "tests/harness/free_port.h"
 
 enum { PAUSE = '\1' }; /* in an answer: wait until the client has gone */
 
@@ -345,7 +346,7 @@ tls_server_start(struct tls_server *server)
 {
 	char key[130], port[10];
 
-	server->port = 20000 + (unsigned)(random_u64() % 12000);
+	server->port = free_port();
 	snprintf(server->directory, sizeof(server->directory), "%s/sora-http-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	cr_assert_not_null(mkdtemp(server->directory));
 	snprintf(server->certificate, sizeof(server->certificate), "%s/cert.pem", server->directory);

@@ -14,6 +14,7 @@
 #include "proto/blob.server.h"
 #include "proto/metadata.server.h"
 #include "services/imap/service.h"
+#include "tests/harness/free_port.h"
 
 enum { ACCOUNT = 7, MAILBOX = 3 };
 
@@ -447,7 +448,7 @@ peers_start(struct peers *peers, size_t count)
 	for (size_t i = 0; i < count; i++)
 		peers_deliver(peers);
 	peers->text = mem_alloc(PEER_TEXT_MAX);
-	snprintf(peers->port, sizeof(peers->port), "%llu", 20000 + n % 12000);
+	snprintf(peers->port, sizeof(peers->port), "%u", free_port());
 	yaml = arena_printf(&peers->arena,
 	    "bus: { metadata: [\"inproc://m%llx\"], blob: [\"inproc://b%llx\"] }\n"
 	    "metadata: { listen: [\"inproc://m%llx\"] }\nblob: { listen: [\"inproc://b%llx\"] }\n"

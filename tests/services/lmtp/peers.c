@@ -12,6 +12,7 @@
 #include "proto/blob.server.h"
 #include "proto/metadata.server.h"
 #include "services/lmtp/service.h"
+#include "tests/harness/free_port.h"
 
 static struct str
 view(ProtobufCBinaryData data)
@@ -111,7 +112,7 @@ peers_start(struct peers *peers, const char *settings)
 	struct str yaml;
 
 	peers->body = mem_alloc(PEER_BODY_MAX);
-	snprintf(peers->port, sizeof(peers->port), "%llu", 20000 + n % 12000);
+	snprintf(peers->port, sizeof(peers->port), "%u", free_port());
 	yaml = arena_printf(&peers->arena,
 	    "bus: { metadata: [\"inproc://m%llx\"], blob: [\"inproc://b%llx\"] }\n"
 	    "metadata: { listen: [\"inproc://m%llx\"] }\nblob: { listen: [\"inproc://b%llx\"] }\n"

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "libcommon/core/random.h"
+#include "tests/harness/free_port.h"
 
 static struct sockaddr_in target;
 static atomic_int mode, cuts;
@@ -111,7 +111,7 @@ proxy_start(int port)
 
 	target = local(port);
 	do {
-		mine = 20000 + (int)(random_u64() % 12000);
+		mine = (int)free_port();
 		at = local(mine);
 	} while (bind(listener, (struct sockaddr *)&at, sizeof(at)) != 0);
 	if (listen(listener, 64) != 0 || pthread_create(&thread, NULL, accept_forever, (void *)(long)listener) != 0)
