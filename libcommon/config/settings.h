@@ -126,6 +126,7 @@
 	X(TIME, net_login_time, "net.login_time", "60s", "until a client has logged in")                               \
 	X(TIME, net_write_time, "net.write_time", "60s", "a client that in so long takes less than 64K of what waits for it is disconnected")    \
 	X(LIST, net_proxy_from, "net.proxy_from", "[]", "networks whose PROXY protocol v2 header is expected and believed") \
+	X(LIST, net_xclient_from, "net.xclient_from", "[]", "networks of proxies whose XCLIENT is believed, which says who the client is") \
 	/* ---- sora-worker */                                                                                         \
 	X(TIME, worker_sweep_every, "worker.sweep_every", "6h", "how often objects that nothing refers to are looked for") \
 	X(TIME, worker_purge_every, "worker.purge_every", "10m", "how often expunged messages past their time are removed")

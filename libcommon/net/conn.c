@@ -15,6 +15,7 @@
 #include "libcommon/core/metrics.h"
 #include "libcommon/core/random.h"
 #include "libcommon/net/internal.h"
+#include "libcommon/net/xclient.h"
 
 enum { READ_BYTES = 32 * 1024 };
 
@@ -32,10 +33,13 @@ enum err
 conn_set_peer(struct net_conn *conn, const struct net_address *peer)
 {
 	struct tally *addresses = &conn->server->addresses;
+	struct tally_name *before = conn->address;
 	char text[NET_ADDRESS_TEXT];
 
 	net_address_print(peer, text);
-	return tally_take(addresses, str_c(text), conn->server->limits.per_address, &conn->address);
+	TRY(tally_take(addresses, str_c(text), conn->server->limits.per_address, &conn->address));
+	tally_drop(addresses, before);
+	return ERR_OK;
 }
 
 struct net_conn *
@@ -266,6 +270,26 @@ struct str
 net_peer(struct net_conn *conn)
 {
 	return conn->address->text;
+}
+
+bool
+net_can_xclient(struct net_conn *conn)
+{
+	struct net_network peer;
+
+	return conn->server->xclients.count > 0 && net_network_parse(net_peer(conn), &peer) == ERR_OK &&
+	    networks_have(&conn->server->xclients, &peer.address);
+}
+
+enum err
+net_xclient(struct net_conn *conn, struct str arguments)
+{
+	struct net_address client;
+
+	if (!net_can_xclient(conn))
+		return ERR_DENIED;
+	TRY(xclient_parse(arguments, &client));
+	return client.len > 0 ? conn_set_peer(conn, &client) : ERR_OK;
 }
 
 struct arena *

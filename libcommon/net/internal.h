@@ -104,14 +104,19 @@ struct pool {
 	bool is_stopping;
 };
 
+struct networks {
+	struct net_network *items;
+	size_t count;
+};
+
 struct net_server {
 	const struct net_protocol *protocol;
 	void *self;
 	struct net_limits limits;
 	struct net_tls *tls;
 	struct log log;
-	struct net_network *trusted;
-	size_t trusted_count;
+	struct networks trusted;    /* for PROXY headers */
+	struct networks xclients;
 
 	int epoll_fd, stop_fd;
 	struct listener listeners[LISTENERS_MAX];
@@ -131,6 +136,7 @@ struct net_server {
 };
 
 /* server.c */
+bool networks_have(const struct networks *networks, const struct net_address *address);
 /* Accept one, let epoll report the next (when there are no descriptors left, only after a while), then work for the one. */
 void server_accept(struct listener *listener);
 /* Give `events` of `fd` to epoll, once. */

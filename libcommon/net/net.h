@@ -90,6 +90,8 @@ struct net_listen {
  */
 enum err net_server_new(const struct net_protocol *protocol, void *self, const struct net_limits *limits, struct net_tls *tls,
     const struct str *trusted, size_t trusted_count, struct net_server **ret_server);
+/* Before the start: networks whose XCLIENT is believed (net_xclient), none otherwise. Once. ERR_CONFIG: not networks; logged. */
+enum err net_server_believe_xclient(struct net_server *server, const struct str *networks, size_t count);
 /* Before the start. ERR_CONFIG: the address is wrong or taken, or is_tls without a certificate; logged. Port 0 takes a free one. */
 enum err net_server_listen(struct net_server *server, const struct net_listen *listen, uint16_t *ret_port);
 /* SIGPIPE is ignored from now on. */
@@ -105,8 +107,15 @@ size_t net_server_connections(struct net_server *server);
 void *net_session(struct net_conn *conn);
 void *net_self(struct net_conn *conn);
 struct log *net_log(struct net_conn *conn);
-/* "192.0.2.1" or "2001:db8::1", of the client as PROXY told or the socket says. */
+/* "192.0.2.1" or "2001:db8::1", of the client as PROXY or XCLIENT told or the socket says. */
 struct str net_peer(struct net_conn *conn);
+/* Is this a proxy whose XCLIENT is believed? */
+bool net_can_xclient(struct net_conn *conn);
+/*
+ * XCLIENT's arguments (xclient.h): the client whose address they tell is the peer from now on, for logs and limits too. ERR_DENIED: not
+ * net_can_xclient. ERR_SYNTAX. ERR_LIMIT: that address has too many connections. The peer stays as it was then.
+ */
+enum err net_xclient(struct net_conn *conn, struct str arguments);
 /* The connection's memory: accept to close. */
 struct arena *net_arena(struct net_conn *conn);
 

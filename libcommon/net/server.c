@@ -28,17 +28,22 @@ enum {
 /* ---- making one */
 
 static enum err
-parse_trusted(struct net_server *server, const struct str *trusted, size_t count)
+parse_networks(struct net_server *server, const struct str *texts, size_t count, struct networks *ret_networks)
 {
-	server->trusted = mem_calloc(count, sizeof(*server->trusted));
-	server->trusted_count = count;
+	*ret_networks = (struct networks){ mem_calloc(count, sizeof(*ret_networks->items)), count };
 	for (size_t i = 0; i < count; i++) {
-		if (net_network_parse(trusted[i], &server->trusted[i]) != ERR_OK) {
-			log_error(&server->log, "net.config", KV_C("reason", "not a network"), KV_STR("value", trusted[i]));
+		if (net_network_parse(texts[i], &ret_networks->items[i]) != ERR_OK) {
+			log_error(&server->log, "net.config", KV_C("reason", "not a network"), KV_STR("value", texts[i]));
 			return ERR_CONFIG;
 		}
 	}
 	return ERR_OK;
+}
+
+enum err
+net_server_believe_xclient(struct net_server *server, const struct str *networks, size_t count)
+{
+	return parse_networks(server, networks, count, &server->xclients);
 }
 
 static void
@@ -92,7 +97,7 @@ net_server_new(const struct net_protocol *protocol, void *self, const struct net
 	if (err == ERR_OK && (server->epoll_fd < 0 || server->stop_fd < 0))
 		err = ERR_INTERNAL;
 	if (err == ERR_OK)
-		err = parse_trusted(server, trusted, trusted_count);
+		err = parse_networks(server, trusted, trusted_count, &server->trusted);
 	if (err != ERR_OK)
 		net_server_free(server);
 	else
@@ -215,11 +220,11 @@ arm_listener(struct listener *listener, bool is_added)
 	server_arm(server, listener->fd, EPOLLIN, event_data(EVENT_LISTENER, 0, (uint32_t)(listener - server->listeners)), is_added);
 }
 
-static bool
-is_trusted(const struct net_server *server, const struct net_address *peer)
+bool
+networks_have(const struct networks *networks, const struct net_address *address)
 {
-	for (size_t i = 0; i < server->trusted_count; i++) {
-		if (net_network_has(&server->trusted[i], peer))
+	for (size_t i = 0; i < networks->count; i++) {
+		if (net_network_has(&networks->items[i], address))
 			return true;
 	}
 	return false;
@@ -251,7 +256,7 @@ welcome(struct listener *listener, int fd, const struct sockaddr *address)
 	uint32_t slot;
 
 	metric_add(METRIC_CONN_TOTAL, 1);
-	if ((listener->is_proxy && !is_trusted(server, &peer)) || !take_slot(server, &slot)) {
+	if ((listener->is_proxy && !networks_have(&server->trusted, &peer)) || !take_slot(server, &slot)) {
 		metric_add(METRIC_CONN_REFUSED, 1);
 		log_debug(&server->log, "net.refused");
 		close(fd);
@@ -417,6 +422,7 @@ net_server_free(struct net_server *server)
 	pthread_cond_destroy(&server->pool.ended);
 	free(server->slots);
 	free(server->free_slots);
-	free(server->trusted);
+	free(server->trusted.items);
+	free(server->xclients.items);
 	free(server);
 }

@@ -150,7 +150,8 @@ session_open(struct net_conn *conn)
 	session->conn = conn;
 	session->server = net_self(conn);
 	session->state = POP3_AUTHORIZATION;
-	return pop3_ok(session, "%.*s POP3 Sora", STR_ARG(session->server->context->hostname));
+	/* Proxies know by this word that they may say XCLIENT, without asking for CAPA. */
+	return pop3_ok(session, "%s%.*s POP3 Sora", net_can_xclient(conn) ? "[XCLIENT] " : "", STR_ARG(session->server->context->hostname));
 }
 
 static enum net_frame

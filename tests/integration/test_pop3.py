@@ -3,7 +3,7 @@ import glob, mailbox, os, poplib, random, re, socket, ssl, tempfile, threading, 
 
 from harness.check import needs, only
 from harness.mail import deliver, imap, mails, message, ok, without_trace
-from harness.processes import wait_for
+from harness.processes import HOST, free_port, wait_for
 
 from .test_clients import append_all, digest, maildir, run
 
@@ -187,6 +187,49 @@ def test_login_before_and_under_tls(stack):
         client.pass_("secret")
         assert client.stat()[0] == 2
         client.quit()
+
+
+PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 127, 0, 0, 1, 0, 1, 0, 110])
+
+
+@only("split")
+def test_proxies_that_are_trusted_say_who_the_client_is(stack):
+    """By a PROXY header the one, by XCLIENT the other behind it, which then is the client, and no proxy."""
+    name, listen, ops = "pop3-proxied", free_port(), free_port()
+    stack.ops[name] = ops
+    stack.add(name, "sora-pop3", stack.config(name, **{
+        **stack.bus("pop3"), "pop3.listen": [f"{HOST}:{listen}"], "pop3.tls_listen": [], "ops.listen": [f"{HOST}:{ops}"],
+        "pop3.plain_login": False, "net.proxy_from": ["127.0.0.0/8"], "net.xclient_from": ["192.0.2.0/24"]}))
+    process, user = stack.processes[name].start(), stack.account()
+    try:
+        with socket.create_connection((HOST, listen), timeout=60) as s:
+            s.sendall(PROXY_V2)
+            file = s.makefile("rb")
+            assert file.readline() == b"+OK [XCLIENT] sora.test POP3 Sora\r\n"
+
+            def ask(line):
+                s.sendall(line + b"\r\n")
+                return file.readline()
+
+            assert ask(b"CAPA") == b"+OK capabilities follow\r\n"
+            assert b"XCLIENT ADDR\r\n" in list(iter(file.readline, b".\r\n"))
+            assert ask(b"XCLIENT ADDR=nobody").startswith(b"-ERR ")
+            assert ask(b"XCLIENT ADDR=198.51.100.7 PORT=4711") == b"+OK hello, 198.51.100.7\r\n"
+            assert ask(b"XCLIENT ADDR=192.0.2.1") == b"-ERR [SYS/PERM] permission denied\r\n"
+            assert ask(b"USER " + user.encode()).startswith(b"-ERR [SYS/PERM] not without TLS"), "the password would be read on its way"
+            assert ask(b"CAPA").startswith(b"+OK")
+            assert not [line for line in iter(file.readline, b".\r\n") if line.startswith(b"XCLIENT")]
+            assert ask(b"STLS").startswith(b"+OK")
+            with ssl._create_unverified_context().wrap_socket(s, server_hostname="sora.test") as tls:
+                file = tls.makefile("rb")
+                for line in (f"USER {user}", "PASS secret", "QUIT"):
+                    tls.sendall(f"{line}\r\n".encode())
+                    assert file.readline().startswith(b"+OK"), line
+    finally:
+        assert process.stop() == 0
+        del stack.ops[name]
+    with open(process.log) as log:
+        assert re.search(r"event=net\.closed .*peer=198\.51\.100\.7 ", log.read())
 
 
 # -- the programs that people use

@@ -37,6 +37,12 @@ has_login_delay(const struct pop3_session *session)
 	return pop3_config(session)->pop3_login_delay > 0;
 }
 
+static bool
+has_xclient(const struct pop3_session *session)
+{
+	return session->state == POP3_AUTHORIZATION && net_can_xclient(session->conn);
+}
+
 static const struct {
 	const char *text;
 	bool (*is_there)(const struct pop3_session *session);
@@ -53,6 +59,7 @@ static const struct {
 	{ "LANG", always, NULL },
 	{ NULL, has_login_delay, print_login_delay },
 	{ "STLS", has_stls, NULL },
+	{ "XCLIENT ADDR", has_xclient, NULL },
 	{ "USER", pop3_can_login, NULL },
 	{ NULL, pop3_can_login, print_sasl },
 	{ "IMPLEMENTATION Sora", always, NULL },
