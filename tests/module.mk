@@ -26,7 +26,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/
 FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)
 FUZZ_MORE-imap = $(filter-out %/main.c,$(wildcard services/imap/*.c services/imap/commands/*.c services/imap/ext/*/*.c)) $(imap_tables) \
 	$(wildcard libcommon/sasl/*.c libcommon/net/*.c libcommon/bus/*.c libcommon/blob/*.c) $(filter %.pb-c.c %/methods.c %.client.c,$(proto_made))
-FUZZ_MORE-lmtp = services/lmtp/parser.c services/lmtp/data.c services/lmtp/trace.c
+FUZZ_MORE-lmtp = $(addprefix services/lmtp/,parser.c data.c chunk.c client.c trace.c) libcommon/net/proxy.c
 FUZZ_MORE-pop3 = services/pop3/parser.c services/pop3/stuff.c
 FUZZ_MORE-bus = libcommon/bus/codec.c $(filter %.pb-c.c %/methods.c,$(proto_made))
 FUZZ_MORE-proxy = libcommon/net/proxy.c

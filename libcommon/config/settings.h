@@ -96,6 +96,8 @@
 	X(LIST, lmtp_listen, "lmtp.listen", "[127.0.0.1:24]", "")                                                      \
 	X(INT, lmtp_recipients, "lmtp.recipients", "1000", "the most in one transaction")                              \
 	X(TIME, lmtp_idle, "lmtp.idle", "5m", "a silent client is disconnected after this")                            \
+	X(LIST, lmtp_xclient_from, "lmtp.xclient_from", "[]",                                                          \
+	    "networks whose clients may say by XCLIENT and XFORWARD whom they have a mail from")                       \
 	X(BOOL, lmtp_overquota_temporary, "lmtp.overquota_temporary", "false", "452 instead of 552 when over quota")   \
 	/* ---- sora-imap */                                                                                           \
 	X(LIST, imap_listen, "imap.listen", "[0.0.0.0:143]", "with STARTTLS")                                          \

@@ -2,6 +2,7 @@
 #include "services/lmtp/answer.h"
 
 #include "libcommon/core/metrics.h"
+#include "services/lmtp/body.h"
 #include "services/lmtp/deliver.h"
 #include "services/lmtp/recipients.h"
 #include "services/lmtp/reply.h"
@@ -33,6 +34,15 @@ lmtp_answer_recipients(struct lmtp_session *session)
 		err = answer_recipient(session, &mail->recipients[i]);
 	lmtp_recipients_settle(mail);
 	return err;
+}
+
+/* RFC 3030 s. 2: a failure is told at the end of the chunk, and of each that is still in the pipeline. */
+enum err
+lmtp_answer_chunk(struct lmtp_session *session)
+{
+	struct lmtp_outcome outcome = lmtp_outcome(session->mail.body->err, lmtp_config(session)->lmtp_overquota_temporary);
+
+	return net_printf(session->conn, "%s %s\r\n", outcome.code, lmtp_is_delivered(outcome) ? "go on" : outcome.text);
 }
 
 static enum err

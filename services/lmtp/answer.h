@@ -9,7 +9,9 @@
  * ERR_OK, or ERR_CLOSED when the connection is gone.
  */
 enum err lmtp_answer_recipients(struct lmtp_session *session);
-/* Answer for each after the end of DATA. Likewise. */
+/* Answer for a chunk that is not the last. Likewise. */
+enum err lmtp_answer_chunk(struct lmtp_session *session);
+/* Answer for each after the end of the mail. Likewise. */
 enum err lmtp_answer_delivery(struct lmtp_session *session);
 
 #endif

@@ -24,6 +24,12 @@ lmtp_command_find(struct str verb)
 	return NULL;
 }
 
+bool
+lmtp_command_is_offered(const struct lmtp_command *command, const struct lmtp_session *session)
+{
+	return command->extension == NULL || command->extension->is_offered == NULL || command->extension->is_offered(session);
+}
+
 const struct lmtp_command *const *
 lmtp_commands(size_t *ret_count)
 {

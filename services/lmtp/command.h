@@ -10,9 +10,17 @@ enum lmtp_command_flag {
 	LMTP_CMD_BATCHED = 1, /* several in a row are answered together */
 };
 
+/* What LHLO says of a command that came after RFC 5321. */
+struct lmtp_extension {
+	const char *keyword; /* "CHUNKING" */
+	bool (*is_offered)(const struct lmtp_session *session); /* NULL: always */
+	const struct lmtp_attribute *attributes; /* whose names follow the keyword; NULL: nothing does */
+};
+
 struct lmtp_command {
 	const char *name;
 	const char *syntax; /* for HELP */
+	const struct lmtp_extension *extension; /* NULL: none */
 	unsigned states;    /* enum lmtp_state, or-ed */
 	unsigned flags;
 	/*
@@ -26,6 +34,8 @@ struct lmtp_command {
 
 /* The row of `verb`, any case, or NULL. */
 const struct lmtp_command *lmtp_command_find(struct str verb);
+/* May this session use the command: LHLO and HELP name it? */
+bool lmtp_command_is_offered(const struct lmtp_command *command, const struct lmtp_session *session);
 /* All rows, in order of their names. */
 const struct lmtp_command *const *lmtp_commands(size_t *ret_count);
 

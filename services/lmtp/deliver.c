@@ -27,10 +27,10 @@ prefix_of(const struct delivery *delivery, const struct lmtp_recipient *recipien
 		.sender = mail->sender,
 		.recipient = recipient->address,
 		.client = origin->client,
-		.peer = origin->peer,
 		.hostname = origin->context->hostname,
 		.id = arena_printf(&mail->arena, "%016llx", (unsigned long long)origin->log->trace),
 		.has_tls = origin->has_tls,
+		.has_utf8 = origin->has_utf8,
 		.has_for = mail->recipient_count == 1,
 		.date = { .unix_s = clock_wall_ms() / 1000 },
 	};
@@ -152,13 +152,15 @@ lmtp_deliver_outcome(const struct lmtp_transaction *mail, const struct lmtp_reci
 		{ '5', "lmtp.refused", METRIC_LMTP_REFUSED },
 	};
 	struct lmtp_outcome outcome = lmtp_outcome(recipient->err, lmtp_transaction_config(mail)->lmtp_overquota_temporary);
+	const struct lmtp_client *client = lmtp_origin_client(&mail->origin);
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (outcome.code[0] != kinds[i].class)
 			continue;
 		metric_add(kinds[i].metric, 1);
 		log_info(mail->origin.log, kinds[i].event, KV_STR("from", mail->sender), KV_STR("to", recipient->address),
-		    KV_INT("size", mail->body->size), KV_C("reply", outcome.code), KV_ERR(recipient->err),
+		    KV_C("client", client->address), KV_C("ident", client->ident), KV_INT("size", mail->body->size),
+		    KV_C("reply", outcome.code), KV_ERR(recipient->err),
 		    KV_INT("elapsed_ms", clock_mono_ms() - mail->body_ms));
 	}
 	return outcome;

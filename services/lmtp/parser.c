@@ -54,7 +54,7 @@ parse_params(struct str text, struct lmtp_path_args *args)
 
 		if (word.len == 0)
 			continue;
-		if (args->param_count == LMTP_PARAMS_MAX || !is_param_name(str_sub(word, 0, equals)))
+		if (args->param_count == LMTP_PARAMS_MAX || !is_param_name(str_sub(word, 0, equals)) || equals + 1 == word.len)
 			return ERR_SYNTAX;
 		param->name = str_sub(word, 0, equals);
 		param->value = str_sub(word, equals + 1, SIZE_MAX);

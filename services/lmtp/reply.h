@@ -25,6 +25,7 @@
 	X(TEMPORARY,          "451", "4.3.0 ", "not possible now, try again later")                                    \
 	X(OVERQUOTA_FOR_NOW,  "452", "4.2.2 ", "mailbox is over quota")                                                \
 	X(TOO_MANY_RECIPIENTS, "452", "4.5.3 ", "too many recipients: send to the others in a transaction of their own") \
+	X(NEEDS_BDAT,         "503", "5.5.1 ", "a mail of BODY=BINARYMIME comes by BDAT")                              \
 	X(NO_TLS,             "454", "4.7.0 ", "TLS is not available")                                                 \
 	X(UNKNOWN,            "500", "5.5.1 ", "unknown command")                                                      \
 	X(BAD_LINE,           "500", "5.5.2 ", "a line ends in CRLF and has no control characters")                    \
@@ -34,6 +35,9 @@
 	X(BAD_RECIPIENT,      "501", "5.1.3 ", "this is no recipient's address")                                       \
 	X(BAD_SEQUENCE,       "503", "5.5.1 ", "not now: LHLO, MAIL, RCPT, DATA is the order")                         \
 	X(NO_RECIPIENTS,      "503", "5.5.1 ", "no valid recipients")                                                  \
+	X(SENDER_NOT_ASCII,   "550", "5.6.7 ", "a sender with other letters than those of ASCII needs SMTPUTF8")       \
+	X(NOT_TRUSTED,        "550", "5.7.1 ", "this is for clients in lmtp.xclient_from")                             \
+	X(RECIPIENT_NOT_ASCII, "553", "5.6.7 ", "a recipient with other letters than those of ASCII needs SMTPUTF8")   \
 	X(TOO_BIG,            "552", "5.3.4 ", "larger than this server takes")                                        \
 	X(BAD_PARAMETER,      "555", "5.5.4 ", "a parameter that was not offered")
 

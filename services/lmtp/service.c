@@ -18,6 +18,29 @@ listen_all(struct lmtp_server *server, const struct config *config)
 }
 
 static enum err
+trust(struct lmtp_server *server, const struct str_list *networks)
+{
+	server->trusted = mem_calloc(networks->count + 1, sizeof(*server->trusted));
+	server->trusted_count = networks->count;
+	for (size_t i = 0; i < networks->count; i++) {
+		if (net_network_parse(networks->items[i], &server->trusted[i]) == ERR_OK)
+			continue;
+		log_error(&(struct log){ .service = "lmtp" }, "lmtp.xclient_from", KV_STR("network", networks->items[i]),
+		    KV_C("problem", "no network, such as 10.0.0.0/8"));
+		return ERR_CONFIG;
+	}
+	return ERR_OK;
+}
+
+static void
+server_free(struct lmtp_server *server)
+{
+	net_server_free(server->net);
+	free(server->trusted);
+	free(server);
+}
+
+static enum err
 lmtp_start(const struct service_context *context, void **ret_self)
 {
 	const struct config *config = context->config;
@@ -30,13 +53,14 @@ lmtp_start(const struct service_context *context, void **ret_self)
 	enum err err;
 
 	server->context = context;
-	err = net_server_new(&lmtp_protocol, server, &limits, context->tls, config->net_proxy_from.items,
-	    config->net_proxy_from.count, &server->net);
+	err = trust(server, &config->lmtp_xclient_from);
+	if (err == ERR_OK)
+		err = net_server_new(&lmtp_protocol, server, &limits, context->tls, config->net_proxy_from.items,
+		    config->net_proxy_from.count, &server->net);
 	if (err == ERR_OK)
 		err = listen_all(server, config);
 	if (err != ERR_OK) {
-		net_server_free(server->net);
-		free(server);
+		server_free(server);
 		return err;
 	}
 	*ret_self = server;
@@ -54,10 +78,7 @@ lmtp_drain(void *self)
 static void
 lmtp_stop(void *self)
 {
-	struct lmtp_server *server = self;
-
-	net_server_free(server->net);
-	free(server);
+	server_free(self);
 }
 
 const struct service lmtp_service = {

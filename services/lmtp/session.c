@@ -8,7 +8,7 @@
 static const char *
 state_name(enum lmtp_state state)
 {
-	return state == LMTP_GREETED ? "greeted" : state == LMTP_READY ? "ready" : "mail";
+	return state == LMTP_GREETED ? "greeted" : state == LMTP_READY ? "ready" : state == LMTP_MAIL ? "mail" : "chunks";
 }
 
 void
@@ -23,20 +23,52 @@ lmtp_session_move(struct lmtp_session *session, enum lmtp_state state)
 void
 lmtp_session_reset(struct lmtp_session *session)
 {
+	if (session->mail.body != NULL)
+		net_hold(session->conn, false);
 	lmtp_transaction_end(&session->mail);
-	if (session->state == LMTP_MAIL)
+	session->is_forwarded = false;
+	session->forwarded = (struct lmtp_client){ .helo = "" };
+	if (session->state & (LMTP_MAIL | LMTP_CHUNKS))
 		lmtp_session_move(session, LMTP_READY);
+}
+
+bool
+lmtp_session_trusts(const struct lmtp_session *session)
+{
+	return session->is_trusted;
+}
+
+enum err
+lmtp_session_greet(struct lmtp_session *session)
+{
+	return net_printf(session->conn, "220 %.*s LMTP Sora\r\n", STR_ARG(session->server->context->hostname));
+}
+
+static bool
+is_trusted(const struct lmtp_server *server, struct str peer)
+{
+	struct net_network client;
+
+	if (net_network_parse(peer, &client) != ERR_OK)
+		return false;
+	for (size_t i = 0; i < server->trusted_count; i++)
+		if (net_network_has(&server->trusted[i], &client.address))
+			return true;
+	return false;
 }
 
 static enum err
 session_open(struct net_conn *conn)
 {
 	struct lmtp_session *session = net_session(conn);
+	struct str peer = str_sub(net_peer(conn), 0, sizeof(session->client.address) - 1);
 
 	session->conn = conn;
 	session->server = net_self(conn);
 	session->state = LMTP_GREETED;
-	return net_printf(conn, "220 %.*s LMTP Sora\r\n", STR_ARG(session->server->context->hostname));
+	session->is_trusted = is_trusted(session->server, peer);
+	memcpy(session->client.address, peer.ptr, peer.len);
+	return lmtp_session_greet(session);
 }
 
 static enum net_frame
@@ -44,7 +76,7 @@ session_frame(struct net_conn *conn, struct str input, size_t *scanned)
 {
 	const struct lmtp_session *session = net_session(conn);
 
-	if (session->mail.body != NULL)
+	if (session->receiving != LMTP_RECEIVE_NONE)
 		return input.len > 0 ? NET_FRAME_READY : NET_FRAME_MORE;
 	if (str_index(str_sub(input, *scanned, SIZE_MAX), '\n') < input.len - *scanned)
 		return NET_FRAME_READY;
@@ -77,7 +109,7 @@ run_one(struct lmtp_session *session)
 	if (err != ERR_OK)
 		return refuse_line(session, err == ERR_TOO_BIG ? LMTP_REPLY_LINE_TOO_LONG : LMTP_REPLY_BAD_LINE);
 
-	/* DATA and STARTTLS read on behind the line, which must be gone from the input by then. */
+	/* DATA, BDAT and STARTTLS read on behind the line, which must be gone from the input by then. */
 	request.verb = arena_copy(&line, request.verb);
 	request.args = arena_copy(&line, request.args);
 	buffer_consume(input, used);
@@ -93,7 +125,7 @@ session_run(struct net_conn *conn)
 	enum err err;
 
 	do
-		err = session->mail.body != NULL ? lmtp_receive(session) : run_one(session);
+		err = session->receiving != LMTP_RECEIVE_NONE ? lmtp_receive(session) : run_one(session);
 	while (err == ERR_OK);
 	return err == ERR_AGAIN ? lmtp_answer_recipients(session) : err;
 }
@@ -114,10 +146,7 @@ session_bye(struct net_conn *conn, enum net_end end)
 static void
 session_close(struct net_conn *conn)
 {
-	struct lmtp_session *session = net_session(conn);
-
-	lmtp_receive_stop(session);
-	lmtp_transaction_end(&session->mail);
+	lmtp_session_reset(net_session(conn));
 }
 
 const struct net_protocol lmtp_protocol = {

@@ -151,6 +151,21 @@ received_for(const struct lmtp_stamp *stamp, bool has_for, struct arena *arena)
 	return has_for ? arena_printf(arena, "\r\n\tfor <%.*s>", STR_ARG(stamp->recipient)) : STR_NONE;
 }
 
+/* RFC 5321 s. 4.4: TCP-info, as far as it is known. */
+static struct str
+tcp_info(const struct lmtp_client *client, struct arena *arena)
+{
+	struct str address = str_c(client->address), name = str_c(client->name);
+
+	if (address.len == 0)
+		return STR_NONE;
+	return arena_printf(arena, " (%.*s%s[%s%s])", STR_ARG(name.len > 0 ? plain_name(name, arena) : name), name.len > 0 ? " " : "",
+	    str_index(address, ':') < address.len ? "IPv6:" : "", client->address);
+}
+
+/* RFC 3848, RFC 6531 s. 4.3 */
+static const char *const protocols[2][2] = { { "LMTP", "LMTPS" }, { "UTF8LMTP", "UTF8LMTPS" } };
+
 static struct str
 print_prefix(const struct lmtp_stamp *stamp, bool has_for, struct arena *arena)
 {
@@ -159,12 +174,11 @@ print_prefix(const struct lmtp_stamp *stamp, bool has_for, struct arena *arena)
 	return arena_printf(arena,
 	    "Return-Path: <%.*s>\r\n"
 	    "Delivered-To: %.*s\r\n"
-	    "Received: from %.*s ([%s%.*s])\r\n"
+	    "Received: from %.*s%.*s\r\n"
 	    "\tby %.*s with %s id %.*s%.*s;\r\n"
 	    "\t%.*s\r\n",
-	    STR_ARG(stamp->sender), STR_ARG(stamp->recipient), STR_ARG(plain_name(stamp->client, arena)),
-	    str_index(stamp->peer, ':') < stamp->peer.len ? "IPv6:" : "", STR_ARG(stamp->peer), STR_ARG(stamp->hostname),
-	    stamp->has_tls ? "LMTPS" : "LMTP", STR_ARG(stamp->id), STR_ARG(received_for(stamp, has_for, arena)),
+	    STR_ARG(stamp->sender), STR_ARG(stamp->recipient), STR_ARG(plain_name(str_c(stamp->client->helo), arena)),
+	    STR_ARG(tcp_info(stamp->client, arena)), STR_ARG(stamp->hostname), protocols[stamp->has_utf8][stamp->has_tls], STR_ARG(stamp->id), STR_ARG(received_for(stamp, has_for, arena)),
 	    STR_ARG(mail_date_print(stamp->date, date)));
 }
 

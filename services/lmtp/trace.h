@@ -1,5 +1,5 @@
 /*
- * Trace fields: those that a mail arrives with, and those that we put before it.          RFC 5321 s. 4.4, 6.3, RFC 3848
+ * Trace fields: those that a mail arrives with, and those that we put before it.          RFC 5321 s. 4.4, 6.3, RFC 3848, RFC 6531 s. 4.3
  *
  * Pure: no connection, no bus.
  */
@@ -8,6 +8,7 @@
 
 #include "libcommon/core/arena.h"
 #include "libcommon/mail/date.h"
+#include "services/lmtp/client.h"
 
 enum {
 	LMTP_TRACE_FIELD_MAX = 4096,   /* bytes of one field that are looked at */
@@ -41,11 +42,10 @@ bool lmtp_trace_was_delivered_to(const struct lmtp_trace *trace, struct str addr
 struct lmtp_stamp {
 	struct str sender;    /* without angle brackets; empty: <> */
 	struct str recipient; /* as the MTA named it */
-	struct str client;    /* what it called itself in LHLO */
-	struct str peer;      /* its address: "192.0.2.1", "2001:db8::1" */
+	const struct lmtp_client *client;
 	struct str hostname;  /* ours */
 	struct str id;
-	bool has_tls;
+	bool has_tls, has_utf8;
 	bool has_for;         /* name the recipient in Received: never when there are others */
 	struct mail_date date;
 };

@@ -16,16 +16,26 @@
 
 #include "libcommon/bus/bus.h"
 #include "libcommon/service/service.h"
+#include "services/lmtp/client.h"
 
 struct lmtp_body;
 
 /* Who brings the mail. */
 struct lmtp_origin {
 	const struct service_context *context;
-	struct log *log;         /* the mail's id becomes its trace */
-	struct str client, peer; /* what it calls itself, and its address */
+	struct log *log;                     /* the mail's id becomes its trace */
+	const struct lmtp_client *client;
+	const struct lmtp_client *forwarded; /* whom it has the mail from, as XFORWARD told; NULL: nobody told */
 	bool has_tls;
+	bool has_utf8;                       /* SMTPUTF8: addresses and headers may be UTF-8 */
 };
+
+/* The one farthest back that is known of. */
+static inline const struct lmtp_client *
+lmtp_origin_client(const struct lmtp_origin *origin)
+{
+	return origin->forwarded != NULL ? origin->forwarded : origin->client;
+}
 
 struct lmtp_recipient {
 	struct str address; /* as the MTA named it */
@@ -39,6 +49,7 @@ struct lmtp_transaction {
 	struct lmtp_origin origin;
 	struct str sender;
 	uint64_t size;         /* as MAIL said, or 0 */
+	bool is_binary;        /* BODY=BINARYMIME */
 	struct lmtp_recipient *recipients;
 	size_t recipient_count;
 	size_t resolved_count; /* those behind have not been asked about yet */
@@ -47,7 +58,7 @@ struct lmtp_transaction {
 	int64_t body_ms;        /* when it did */
 };
 
-/* `sender` is copied; the origin's strings must live as long as the transaction. */
+/* `sender` is copied; what the origin points to must live as long as the transaction. */
 void lmtp_transaction_begin(struct lmtp_transaction *mail, const struct lmtp_origin *origin, struct str sender, uint64_t size);
 /* One more recipient, to be asked about. `address` is copied. */
 void lmtp_transaction_add(struct lmtp_transaction *mail, struct str address);

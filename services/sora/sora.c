@@ -8,6 +8,7 @@
 
 #include "libcommon/core/mem.h"
 #include "libcommon/mail/address.h"
+#include "libcommon/mail/downgrade.h"
 #include "libcommon/service/process.h"
 #include "services/lmtp/body.h"
 #include "services/lmtp/deliver.h"
@@ -206,16 +207,29 @@ deliver(struct lmtp_transaction *mail, const struct sora_mail *given, struct sor
 	return take_results(mail, is_read, results);
 }
 
+/* RFC 6531: does an address have other letters than those of ASCII? */
+static bool
+needs_utf8(const struct sora_mail *mail)
+{
+	bool is_ascii = mail->sender == NULL || mail_is_ascii(str_c(mail->sender));
+
+	for (size_t i = 0; i < mail->recipient_count; i++)
+		is_ascii = is_ascii && mail_is_ascii(str_c(mail->recipients[i]));
+	return !is_ascii;
+}
+
 size_t
 sora_deliver(struct sora *sora, const struct sora_mail *mail, struct sora_result *results)
 {
 	struct log log = { .service = "embed" };
-	const struct lmtp_origin origin = { .context = process_context(sora->process), .log = &log,
-		.client = mail->client ? str_c(mail->client) : STR("localhost"), .peer = STR("127.0.0.1") };
+	struct lmtp_client client = { .address = "127.0.0.1" };
+	const struct lmtp_origin origin = { .context = process_context(sora->process), .log = &log, .client = &client,
+		.has_utf8 = needs_utf8(mail) };
 	struct lmtp_transaction transaction = { 0 };
 	const char *sender = mail->sender ? mail->sender : "";
 	size_t delivered = 0;
 
+	snprintf(client.helo, sizeof(client.helo), "%s", mail->client ? mail->client : "localhost");
 	if (is_address(sender, true)) {
 		lmtp_transaction_begin(&transaction, &origin, str_c(sender), 0);
 		delivered = deliver(&transaction, mail, results);

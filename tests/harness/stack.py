@@ -116,7 +116,7 @@ class Stack:
             "tls.certificate": f"{self.directory}/cert.pem", "tls.key": f"{self.directory}/key.pem",
             "database.host": HOST, "database.port": self.postgres.port, "database.user": "sora",
             "database.password": self.postgres.password, "database.name": self.database,
-            "token.keys": ["a secret of the tests"], "imap.plain_login": True, "pop3.plain_login": True, "net.per_address": 5000,
+            "token.keys": ["a secret of the tests"], "imap.plain_login": True, "pop3.plain_login": True, "lmtp.xclient_from": ["127.0.0.0/8"],
             "blob.store": "s3" if self.s3 else "dir", "blob.dir": f"{self.directory}/blobs",
             **self.settings, **own}
         if self.s3:

@@ -9,8 +9,9 @@ help_run(struct lmtp_session *session, void *args)
 
 	(void)args;
 	for (size_t i = 0; i < count; i++)
-		TRY(net_printf(session->conn, "214-2.0.0 %s\r\n", commands[i]->syntax));
+		if (lmtp_command_is_offered(commands[i], session))
+			TRY(net_printf(session->conn, "214-2.0.0 %s\r\n", commands[i]->syntax));
 	return net_printf(session->conn, "214 2.0.0 RFC 2033\r\n");
 }
 
-const struct lmtp_command lmtp_command_help = { "HELP", "HELP", LMTP_ANY, 0, NULL, help_run };
+const struct lmtp_command lmtp_command_help = { "HELP", "HELP", NULL, LMTP_ANY, 0, NULL, help_run };

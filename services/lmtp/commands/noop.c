@@ -8,4 +8,4 @@ noop_run(struct lmtp_session *session, void *args)
 	return lmtp_reply(session, LMTP_REPLY_OK);
 }
 
-const struct lmtp_command lmtp_command_noop = { "NOOP", "NOOP", LMTP_ANY, 0, NULL, noop_run };
+const struct lmtp_command lmtp_command_noop = { "NOOP", "NOOP", NULL, LMTP_ANY, 0, NULL, noop_run };

@@ -10,4 +10,4 @@ quit_run(struct lmtp_session *session, void *args)
 	return ERR_CLOSED;
 }
 
-const struct lmtp_command lmtp_command_quit = { "QUIT", "QUIT", LMTP_ANY, 0, NULL, quit_run };
+const struct lmtp_command lmtp_command_quit = { "QUIT", "QUIT", NULL, LMTP_ANY, 0, NULL, quit_run };

@@ -1,4 +1,5 @@
 /* RCPT: one more recipient.                                                    RFC 5321 s. 4.1.1.3 */
+#include "libcommon/mail/downgrade.h"
 #include "services/lmtp/answer.h"
 #include "services/lmtp/command.h"
 #include "services/lmtp/recipients.h"
@@ -23,6 +24,10 @@ rcpt_run(struct lmtp_session *session, void *value)
 	const struct lmtp_path_args *args = value;
 	size_t limit = (size_t)lmtp_config(session)->lmtp_recipients;
 
+	if (!session->mail.origin.has_utf8 && !mail_is_ascii(args->path.address)) {
+		TRY(lmtp_answer_recipients(session));
+		return lmtp_reply(session, LMTP_REPLY_RECIPIENT_NOT_ASCII);
+	}
 	/* Some of those that wait for an answer may be refused, and make room. */
 	if (session->mail.recipient_count >= limit)
 		TRY(lmtp_answer_recipients(session));
@@ -34,4 +39,4 @@ rcpt_run(struct lmtp_session *session, void *value)
 	return ERR_OK;
 }
 
-const struct lmtp_command lmtp_command_rcpt = { "RCPT", "RCPT TO:<address>", LMTP_MAIL, LMTP_CMD_BATCHED, rcpt_parse, rcpt_run };
+const struct lmtp_command lmtp_command_rcpt = { "RCPT", "RCPT TO:<address>", NULL, LMTP_MAIL, LMTP_CMD_BATCHED, rcpt_parse, rcpt_run };

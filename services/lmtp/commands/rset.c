@@ -9,4 +9,4 @@ rset_run(struct lmtp_session *session, void *args)
 	return lmtp_reply(session, LMTP_REPLY_OK);
 }
 
-const struct lmtp_command lmtp_command_rset = { "RSET", "RSET", LMTP_ANY, 0, NULL, rset_run };
+const struct lmtp_command lmtp_command_rset = { "RSET", "RSET", NULL, LMTP_ANY, 0, NULL, rset_run };

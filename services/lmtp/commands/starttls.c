@@ -9,17 +9,25 @@ starttls_parse(struct str args, struct arena *arena, void **ret_args)
 	return args.len == 0 ? LMTP_REPLY_NONE : LMTP_REPLY_BAD_ARGUMENTS;
 }
 
+static bool
+is_offered(const struct lmtp_session *session)
+{
+	return net_can_starttls(session->conn);
+}
+
 static enum err
 starttls_run(struct lmtp_session *session, void *args)
 {
 	(void)args;
-	if (!net_can_starttls(session->conn))
+	if (!is_offered(session))
 		return lmtp_command_refuse(session, LMTP_REPLY_NO_TLS);
 	TRY(lmtp_reply(session, LMTP_REPLY_START_TLS));
 	TRY(net_starttls(session->conn));
-	session->client[0] = '\0';
+	session->client.helo[0] = '\0';
 	lmtp_session_move(session, LMTP_GREETED);
 	return ERR_OK;
 }
 
-const struct lmtp_command lmtp_command_starttls = { "STARTTLS", "STARTTLS", LMTP_READY, 0, starttls_parse, starttls_run };
+static const struct lmtp_extension starttls = { "STARTTLS", is_offered, NULL };
+
+const struct lmtp_command lmtp_command_starttls = { "STARTTLS", "STARTTLS", &starttls, LMTP_READY, 0, starttls_parse, starttls_run };

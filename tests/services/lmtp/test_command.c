@@ -6,7 +6,8 @@
 /* RFC 2033 s. 4.1: LHLO instead of HELO and EHLO. */
 Test(lmtp_command, the_table_has_what_the_rfcs_ask_for)
 {
-	static const char *const names[] = { "LHLO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "VRFY", "QUIT", "HELP", "STARTTLS" };
+	static const char *const names[] = { "LHLO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "VRFY", "QUIT", "HELP", "STARTTLS",
+		"BDAT", "XCLIENT", "XFORWARD" };
 	size_t count;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -20,7 +21,6 @@ Test(lmtp_command, the_table_has_what_the_rfcs_ask_for)
 	cr_assert_eq(lmtp_command_find(STR("data")), lmtp_command_find(STR("DATA")));
 	cr_assert_null(lmtp_command_find(STR("HELO")));
 	cr_assert_null(lmtp_command_find(STR("EHLO")));
-	cr_assert_null(lmtp_command_find(STR("BDAT")));
 	cr_assert_null(lmtp_command_find(STR("")));
 }
 
@@ -36,7 +36,14 @@ Test(lmtp_command, arguments_are_checked_before_anything_runs)
 		{ "MAIL", "FROM:<a@b.example> SIZE=18446744073709551615 BODY=8bitmime", LMTP_REPLY_NONE },
 		{ "MAIL", "FROM:<a@b.example> SIZE=x", LMTP_REPLY_BAD_ARGUMENTS },
 		{ "MAIL", "FROM:<a@b.example> SIZE=-1", LMTP_REPLY_BAD_ARGUMENTS },
-		{ "MAIL", "FROM:<a@b.example> BODY=BINARYMIME", LMTP_REPLY_BAD_ARGUMENTS },
+		{ "MAIL", "FROM:<a@b.example> BODY=BINARYMIME", LMTP_REPLY_NONE },
+		{ "MAIL", "FROM:<a@b.example> SMTPUTF8=1", LMTP_REPLY_BAD_ARGUMENTS },
+		{ "MAIL", "FROM:<\xc3\xbc@b.example>", LMTP_REPLY_SENDER_NOT_ASCII },
+		{ "MAIL", "FROM:<\xc3\xbc@b.example> SMTPUTF8", LMTP_REPLY_NONE },
+		{ "XCLIENT", "ADDR=192.0.2.1", LMTP_REPLY_NONE },
+		{ "XCLIENT", "ADDR=x", LMTP_REPLY_BAD_ARGUMENTS },
+		{ "XFORWARD", "IDENT=1", LMTP_REPLY_NONE },
+		{ "VRFY", "", LMTP_REPLY_BAD_ARGUMENTS },
 		{ "MAIL", "FROM:<a@b.example> RET=FULL", LMTP_REPLY_BAD_PARAMETER },
 		{ "MAIL", "TO:<a@b.example>", LMTP_REPLY_BAD_ARGUMENTS },
 		{ "MAIL", "FROM:<a@b.example", LMTP_REPLY_BAD_SENDER },

@@ -94,6 +94,57 @@ Test(lmtp_session, a_mail_over_the_limit_is_refused_after_its_end)
 	peers_stop(&peers);
 }
 
+/* RFC 3030 s. 2: a chunk that fails is read to its end, and so are those behind it; each has its reply, the last one for each recipient. */
+Test(lmtp_session, chunks_behind_a_failure_are_read_and_refused)
+{
+	struct peers peers = { 0 };
+	struct buffer text = { 0 };
+
+	peers_start(&peers, "message: { size: 1M }\n");
+	buffer_printf(&text, "MAIL FROM:<s@x>\r\nRCPT TO:<a1@x>\r\nRCPT TO:<a2@x>\r\nBDAT 1000000\r\n%01000000dBDAT 100000\r\n%0100000d"
+	    "BDAT 6\r\nQUIT\r\nNOOP\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n%c", 0, 0, '\0');
+	expect(&peers, buffer_str(&text).ptr, 10, "250 250 250 250 552 552 250 552 552 250 ");
+	cr_assert_eq(peers.delivers, 0);
+	expect(&peers, "MAIL FROM:<s@x>\r\nRCPT TO:<a1@x>\r\nBDAT 6\r\nx: y\r\nRSET\r\nBDAT 0 LAST\r\n", 5, "250 250 250 250 503 ");
+	cr_assert_eq(peers.delivers, 0);
+	peers_stop(&peers);
+	buffer_clear(&text);
+	peers = (struct peers){ .put = ERR_CORRUPT };
+	peers_start(&peers, "");
+	expect(&peers, "MAIL FROM:<s@x>\r\nRCPT TO:<a1@x>\r\nRCPT TO:<a2@x>\r\nBDAT 6\r\nx: y\r\nBDAT 0 LAST\r\n", 6,
+	    "250 250 250 250 451 451 ");
+	peers_stop(&peers);
+}
+
+Test(lmtp_session, a_mail_by_bdat_is_stored_byte_for_byte)
+{
+	struct peers peers = { 0 };
+
+	peers_start(&peers, "");
+	expect(&peers, "MAIL FROM:<s@x> BODY=BINARYMIME\r\nRCPT TO:<a1@x>\r\nBDAT 8\r\n..\r\n.\r\n\nBDAT 2 LAST\r\n\r.", 4, "250 250 250 250 ");
+	cr_assert(str_equal(str_from(peers.body, peers.body_len), STR("..\r\n.\r\n\n\r.")));
+	cr_assert_eq(peers.delivers, 1);
+	peers_stop(&peers);
+}
+
+/* Nobody but those whom lmtp.xclient_from names may say whom they speak for, nor are they told that one could. */
+Test(lmtp_session, only_the_trusted_speak_for_others)
+{
+	struct peers peers = { 0 };
+	struct str rest;
+
+	peers_start(&peers, "");
+	expect(&peers, "XCLIENT ADDR=192.0.2.7\r\nXFORWARD ADDR=192.0.2.7\r\n", 2, "550 550 ");
+	expect(&peers, "LHLO x\r\nQUIT\r\n", 0, "");
+	rest = peers_rest(&peers);
+	cr_assert(str_find(rest, STR("250-X")) == rest.len && str_find(rest, STR("250-CHUNKING")) < rest.len, "%.*s", STR_ARG(rest));
+	peers_stop(&peers);
+	peers = (struct peers){ 0 };
+	peers_start(&peers, "  xclient_from: [\"192.0.2.0/24\", \"127.0.0.1\"]\n");
+	expect(&peers, "XFORWARD ADDR=192.0.2.7\r\nXCLIENT ADDR=198.51.100.7\r\nXCLIENT ADDR=192.0.2.7\r\n", 3, "250 220 220 ");
+	peers_stop(&peers);
+}
+
 Test(lmtp_session, a_mail_is_known_again_only_by_an_id)
 {
 	struct peers peers = { 0 };

@@ -94,13 +94,15 @@ Test(lmtp_trace, an_address_is_known_again_in_any_case)
 	arena_clear(&arena);
 }
 
+static const struct lmtp_client mta = { .helo = "mta.example", .address = "192.0.2.1" };
 static const struct lmtp_stamp stamp = { .sender = { "a@b.example", 11 }, .recipient = { "user@sora.test", 14 },
-	.client = { "mta.example", 11 }, .peer = { "192.0.2.1", 9 }, .hostname = { "sora.test", 9 }, .id = { "00ff", 4 },
+	.client = &mta, .hostname = { "sora.test", 9 }, .id = { "00ff", 4 },
 	.has_for = true, .date = { .unix_s = 1795255200 } };
 
 Test(lmtp_trace, a_prefix_has_three_fields)
 {
 	struct arena arena = { 0 };
+	const struct lmtp_client odd = { .helo = "a b\r\nX: y(", .address = "2001:db8::1", .name = "c (" }, unknown = { .name = "x" };
 	struct lmtp_stamp other = stamp;
 	struct str prefix = lmtp_prefix(&stamp, &arena);
 
@@ -114,14 +116,20 @@ Test(lmtp_trace, a_prefix_has_three_fields)
 	other.sender = STR_NONE;
 	other.has_for = false;
 	other.has_tls = true;
-	other.peer = STR("2001:db8::1");
-	other.client = STR("a b\r\nX: y(");
+	other.client = &odd;
 	prefix = lmtp_prefix(&other, &arena);
 	cr_assert(str_equal(prefix, STR("Return-Path: <>\r\n"
 					"Delivered-To: user@sora.test\r\n"
-					"Received: from a?b??X:?y? ([IPv6:2001:db8::1])\r\n"
+					"Received: from a?b??X:?y? (c?? [IPv6:2001:db8::1])\r\n"
 					"\tby sora.test with LMTPS id 00ff;\r\n"
 					"\tSat, 21 Nov 2026 10:00:00 +0000\r\n")), "%.*s", STR_ARG(prefix));
+
+	/* RFC 6531 s. 4.3 */
+	other.client = &unknown;
+	other.has_utf8 = true;
+	prefix = lmtp_prefix(&other, &arena);
+	cr_assert_lt(str_find(prefix, STR("Received: from unknown\r\n\tby sora.test with UTF8LMTPS id 00ff;\r\n")), prefix.len, "%.*s",
+	    STR_ARG(prefix));
 	arena_clear(&arena);
 }
 
@@ -129,11 +137,14 @@ Test(lmtp_trace, a_prefix_is_never_too_long)
 {
 	struct arena arena = { 0 };
 	struct lmtp_stamp longest = stamp;
+	struct lmtp_client named = mta;
 	char *text = mem_calloc(1, 2000);
 
 	memset(text, 'x', 2000);
+	memset(named.helo, 'x', LMTP_CLIENT_MAX);
+	memset(named.name, 'x', LMTP_CLIENT_MAX);
 	longest.sender = longest.recipient = str_from(text, 1024);
-	longest.client = str_from(text, 2000);
+	longest.client = &named;
 	longest.hostname = str_from(text, 255);
 	cr_assert_leq(lmtp_prefix(&longest, &arena).len, LMTP_PREFIX_MAX);
 	arena_clear(&arena);
