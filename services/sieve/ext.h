@@ -220,7 +220,7 @@ struct arena *sieve_check_arena(struct sieve_check *check);
 const struct sieve_limits *sieve_check_limits(const struct sieve_check *check);
 /* Has the script required it (or, with `ihave`, could it come into effect)? */
 bool sieve_check_has(const struct sieve_check *check, const char *extension);
-/* Put it into effect from here on: require. False: there is none. */
+/* Put it into effect, in all of the script that comes after: require. False: there is none. */
 bool sieve_check_enable(struct sieve_check *check, struct str extension);
 /* Is it an extension that this engine has? */
 const struct sieve_extension *sieve_extension_find(struct str name);
@@ -241,6 +241,9 @@ enum err sieve_fail(struct sieve_run *run, const struct sieve_node *node, const 
 void *sieve_state(struct sieve_run *run, const struct sieve_extension *extension, enum sieve_lifetime lifetime);
 /* Is it in effect in the script that runs? */
 bool sieve_has(const struct sieve_run *run, const char *extension);
+
+/* Put it into effect in the script that runs: ihave. False: there is none. */
+bool sieve_enable(struct sieve_run *run, struct str extension);
 
 /* The string with its variables put in; for a constant a view of the script. At most limits->variable_bytes, cut at a character. */
 enum err sieve_expand(struct sieve_run *run, const struct sieve_string *string, struct str *ret_text);
@@ -277,7 +280,7 @@ void sieve_explain(struct sieve_run *run, const char *format, ...) __attribute__
 struct sieve_match {
 	struct sieve_run *run;
 	const struct sieve_node *node;
-	struct sieve_text *keys;
+	const struct sieve_text *keys;
 	size_t key_count;
 	uint64_t values; /* so far */
 	bool is_true;    /* never set before the end by what counts */
@@ -304,8 +307,11 @@ struct sieve_field {
 };
 
 /* The fields in order, as the script sees them now. */
-size_t sieve_field_count(const struct sieve_run *run);
+size_t sieve_field_count(struct sieve_run *run);
+/* `index` is less than their number, which was asked for before. */
 const struct sieve_field *sieve_field(const struct sieve_run *run, size_t index);
+/* The first field of this name from `from` on; their number when there is none. */
+size_t sieve_field_find(struct sieve_run *run, struct str name, size_t from);
 /* Is it this field? (i;ascii-casemap) */
 bool sieve_field_is(const struct sieve_field *field, struct str name);
 /* Its value unfolded, encoded words decoded, blanks at both ends taken off; made once. */
@@ -323,6 +329,13 @@ enum err sieve_body(struct sieve_run *run, struct str *ret_body);
 bool sieve_outbound_address(struct str text, struct arena *arena, struct str *ret_address);
 /* Read one address, leniently: what an envelope has. */
 struct sieve_address sieve_address_of(struct str text, struct arena *arena);
+
+/* ---- mailboxes */
+
+/* Constants among the strings must be names that a mailbox can have. */
+enum err sieve_check_mailbox(struct sieve_check *check, const struct sieve_value *value);
+/* The name as it is stored (NFC, INBOX in upper case). ERR_INVALID: it can be none. */
+enum err sieve_mailbox(struct sieve_run *run, const struct sieve_node *node, const struct sieve_string *string, struct str *ret_name);
 
 /* ---- actions */
 

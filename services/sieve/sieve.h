@@ -62,8 +62,8 @@ void sieve_script_unref(struct sieve_script *script);
 /* Memory that it takes: for a cache with a bound. */
 size_t sieve_script_bytes(const struct sieve_script *script);
 
-/* Names for `require` and ManageSieve's SIEVE capability, in order, ended by NULL. */
-const char *const *sieve_extension_names(void);
+/* Names for `require` and ManageSieve's SIEVE capability, by number; NULL past the last. */
+const char *sieve_extension_name(size_t index);
 
 /* ---- what a script may need to know */
 
@@ -157,6 +157,7 @@ struct sieve_action {
 	bool create;             /* make it when it is not there (RFC 5490 s. 3.2) */
 	const struct str *flags; /* "\Seen", "$label"; each once, in order */
 	size_t flag_count;
+	bool has_flags;          /* the script spoke of flags, and be it of none */
 
 	/* REDIRECT, SEND */
 	struct str address;
@@ -175,7 +176,7 @@ struct sieve_action {
 enum sieve_outcome {
 	SIEVE_OK,
 	SIEVE_NEED,   /* the needs say what; there are no actions */
-	SIEVE_FAILED, /* `failure` says why; the one action is the implicit keep */
+	SIEVE_FAILED, /* `failure` says why; the actions are those of the scripts before, and the implicit keep */
 };
 
 struct sieve_failure {
@@ -208,8 +209,9 @@ struct sieve_result {
 };
 
 /*
- * Run the scripts in order. The next one is run while the implicit keep is in force, or after an explicit keep; what cancels the keep, and
- * `stop` after that, ends it. The implicit keep is done at the end, if nothing has cancelled it and no script has kept the message.
+ * Run the scripts in order. The next one is run while the implicit keep is in force, or after an explicit keep; what cancels the keep ends
+ * it. The implicit keep is done at the end, if the last script that was run has not cancelled it. A script that fails is as if it had not been
+ * run, and the last: what those before it did stands, and the implicit keep is done.
  * Strings of the result live in `arena`, or are the input's, or the scripts'.
  */
 void sieve_run(const struct sieve_program *programs, size_t count, const struct sieve_input *input, const struct sieve_limits *limits,

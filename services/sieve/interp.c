@@ -1,0 +1,356 @@
+/* The interpreter: walks the tree, under limits; and the run from its first script to its result. */
+#include "services/sieve/run.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* ---- limits */
+
+enum { STEPS_A_LOOK = 2048, BYTES_A_STEP = 256 };
+
+static int64_t
+cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static enum err
+used_up(struct sieve_run *run, const char *what)
+{
+	sieve_fail(run, NULL, "the script was stopped: it takes too much %s", what);
+	return ERR_LIMIT;
+}
+
+enum err
+sieve_spend(struct sieve_run *run, uint64_t steps)
+{
+	const struct sieve_limits *limits = run->limits;
+
+	run->steps += steps;
+	if (limits->steps > 0 && run->steps > limits->steps)
+		return used_up(run, "work");
+	if (limits->memory_bytes > 0 && run->arena->used_bytes - run->arena_start > limits->memory_bytes)
+		return used_up(run, "memory");
+	if (run->steps < run->steps_to_look)
+		return ERR_OK;
+	run->steps_to_look = run->steps + STEPS_A_LOOK;
+	return limits->cpu_ms > 0 && cpu_ns() > run->cpu_end_ns ? used_up(run, "time") : ERR_OK;
+}
+
+enum err
+sieve_spend_bytes(struct sieve_run *run, size_t bytes)
+{
+	if (run->limits->memory_bytes > 0 && bytes > run->limits->memory_bytes)
+		return used_up(run, "memory");
+	return sieve_spend(run, bytes / BYTES_A_STEP);
+}
+
+/* ---- what the extensions see of a run */
+
+const struct sieve_input *
+sieve_input(const struct sieve_run *run)
+{
+	return run->input;
+}
+
+const struct sieve_limits *
+sieve_limits(const struct sieve_run *run)
+{
+	return run->limits;
+}
+
+struct arena *
+sieve_arena(struct sieve_run *run)
+{
+	return run->arena;
+}
+
+enum err
+sieve_fail(struct sieve_run *run, const struct sieve_node *node, const char *format, ...)
+{
+	va_list args;
+
+	if (node == NULL)
+		node = run->node;
+	va_start(args, format);
+	run->failure = (struct sieve_failure){ .script = run->frame->name, .line = node != NULL ? node->line : 0,
+		.text = arena_vprintf(run->arena, format, args) };
+	va_end(args);
+	return ERR_INVALID;
+}
+
+/* The place of the extension in sieve_extensions; it is there. */
+static size_t
+extension_index(const struct sieve_extension *extension)
+{
+	size_t i = 0;
+
+	while (sieve_extensions[i] != extension)
+		i++;
+	return i;
+}
+
+void *
+sieve_state(struct sieve_run *run, const struct sieve_extension *extension, enum sieve_lifetime lifetime)
+{
+	void ***states = lifetime == SIEVE_PER_FILE ? &run->frame->states : &run->states[lifetime];
+	size_t i = extension_index(extension);
+
+	if (*states == NULL)
+		*states = ARENA_ARRAY(run->arena, void *, SIEVE_EXTENSIONS_MAX);
+	if ((*states)[i] == NULL)
+		(*states)[i] = arena_alloc(run->arena, extension->state_bytes[lifetime]);
+	return (*states)[i];
+}
+
+bool
+sieve_has(const struct sieve_run *run, const char *extension)
+{
+	struct sieve_found found = sieve_find_extension(str_c(extension));
+
+	return found.row != NULL && (run->frame->enabled >> found.extension & 1);
+}
+
+bool
+sieve_enable(struct sieve_run *run, struct str extension)
+{
+	struct sieve_found found = sieve_find_extension(extension);
+
+	if (found.row != NULL)
+		run->frame->enabled |= UINT64_C(1) << found.extension;
+	return found.row != NULL;
+}
+
+void
+sieve_stop(struct sieve_run *run)
+{
+	run->is_stopped = true;
+}
+
+void
+sieve_return(struct sieve_run *run)
+{
+	run->frame->is_returning = true;
+}
+
+/* ---- needs */
+
+static bool
+is_same_need(const struct sieve_need *a, const struct sieve_need *b)
+{
+	return a->kind == b->kind && str_equal(a->name, b->name) && str_equal(a->scope, b->scope);
+}
+
+enum err
+sieve_ask(struct sieve_run *run, enum sieve_need_kind kind, struct str name, struct str scope, const struct sieve_answer **ret_answer)
+{
+	const struct sieve_need need = { kind, name, scope };
+
+	for (size_t i = 0; i < run->input->answer_count; i++)
+		if (is_same_need(&run->input->answers[i].need, &need)) {
+			*ret_answer = &run->input->answers[i];
+			return ERR_OK;
+		}
+	for (size_t i = 0; i < run->need_count; i++)
+		if (is_same_need(&run->needs[i], &need))
+			return ERR_AGAIN;
+	TRY(sieve_spend(run, 1));
+	run->needs = sieve_grow(run->arena, run->needs, run->need_count, &run->need_room, sizeof(*run->needs));
+	run->needs[run->need_count++] = (struct sieve_need){ kind, arena_copy(run->arena, name), arena_copy(run->arena, scope) };
+	return ERR_AGAIN;
+}
+
+/* ---- the trace */
+
+/* A new entry; its number, from 1. 0: nobody asked. */
+static size_t
+trace_begin(struct sieve_run *run, const struct sieve_node *node, bool is_test)
+{
+	if (!run->input->explain)
+		return 0;
+	run->trace = sieve_grow(run->arena, run->trace, run->trace_count, &run->trace_room, sizeof(*run->trace));
+	run->trace[run->trace_count++] = (struct sieve_trace){ .script = run->frame->name, .line = node->line, .depth = run->depth,
+		.is_test = is_test, .name = str_c(node->row->name) };
+	run->trace_at = run->trace_count;
+	return run->trace_count;
+}
+
+void
+sieve_explain(struct sieve_run *run, const char *format, ...)
+{
+	struct str *text;
+	va_list args;
+
+	if (run->trace_at == 0)
+		return;
+	text = &run->trace[run->trace_at - 1].text;
+	va_start(args, format);
+	*text = arena_printf(run->arena, "%.*s%s%.*s", STR_ARG(*text), text->len > 0 ? "; " : "",
+	    STR_ARG(arena_vprintf(run->arena, format, args)));
+	va_end(args);
+}
+
+/* ---- nodes */
+
+/* With `ihave` a node may need what has not come into effect (RFC 5463 s. 4). */
+static enum err
+check_extensions(struct sieve_run *run, const struct sieve_node *node)
+{
+	uint64_t lacks = node->extensions & ~run->frame->enabled;
+
+	if (!run->frame->script->has_ihave || lacks == 0)
+		return ERR_OK;
+	return sieve_fail(run, node, "'%s' needs the extension \"%s\", which no 'ihave' has found yet", node->row->name,
+	    sieve_extensions[__builtin_ctzll(lacks)]->name);
+}
+
+enum err
+sieve_run_test(struct sieve_run *run, const struct sieve_node *test, bool *ret_is_true)
+{
+	const struct sieve_node *outer = run->node;
+	size_t entry = trace_begin(run, test, true), outer_at = run->trace_at;
+
+	run->node = test;
+	run->depth++;
+	TRY(sieve_spend(run, 1));
+	TRY(check_extensions(run, test));
+	TRY(test->row->test(run, test, ret_is_true));
+	run->depth--;
+	run->node = outer;
+	if (entry > 0)
+		run->trace[entry - 1].is_true = *ret_is_true;
+	run->trace_at = outer_at;
+	return ERR_OK;
+}
+
+static enum err
+run_command(struct sieve_run *run, const struct sieve_node *node)
+{
+	run->node = node;
+	trace_begin(run, node, false);
+	TRY(sieve_spend(run, 1));
+	TRY(check_extensions(run, node));
+	return node->row->run(run, node);
+}
+
+enum err
+sieve_run_block(struct sieve_run *run, const struct sieve_block *block)
+{
+	run->depth++;
+	for (size_t i = 0; i < block->count && !run->is_stopped && !run->frame->is_returning; i++)
+		TRY(run_command(run, block->nodes[i]));
+	run->depth--;
+	return ERR_OK;
+}
+
+/* Does any string of it have variables? */
+static bool
+has_captures(const struct sieve_script *script)
+{
+	struct sieve_found variables = sieve_find_extension(STR("variables"));
+
+	return variables.row != NULL && (script->enabled >> variables.extension & 1);
+}
+
+static void
+enter(struct sieve_run *run, struct sieve_frame *frame)
+{
+	frame->above = run->frame;
+	run->frame = frame;
+	run->wants_captures = has_captures(frame->script);
+}
+
+static void
+leave(struct sieve_run *run)
+{
+	run->frame = run->frame->above;
+	run->wants_captures = has_captures(run->frame->script);
+}
+
+enum err
+sieve_run_script(struct sieve_run *run, struct sieve_script *script, struct str name)
+{
+	struct sieve_frame frame = { .script = script, .name = name, .enabled = script->enabled };
+
+	enter(run, &frame);
+	TRY(sieve_run_block(run, &script->block));
+	leave(run);
+	return ERR_OK;
+}
+
+/* ---- the whole */
+
+static enum err
+run_program(struct sieve_run *run, const struct sieve_program *program, bool is_last)
+{
+	struct sieve_frame frame = { .script = program->script, .name = program->name, .enabled = program->script->enabled };
+
+	run->is_stopped = run->is_keep_cancelled = run->is_kept = false;
+	run->states[SIEVE_PER_SCRIPT] = NULL;
+	run->capture_count = 0;
+	enter(run, &frame);
+	TRY(sieve_run_block(run, &program->script->block));
+	if (is_last)
+		TRY(sieve_keep_implicitly(run));
+	leave(run);
+	return ERR_OK;
+}
+
+static enum err
+run_programs(struct sieve_run *run, const struct sieve_program *programs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t before = run->action_count;
+		enum err err = run_program(run, &programs[i], i + 1 == count);
+
+		if (err != ERR_OK) {
+			run->action_count = before;
+			return err;
+		}
+		if (run->is_keep_cancelled && !run->is_kept)
+			return ERR_OK;
+	}
+	return ERR_OK;
+}
+
+static void
+give_result(struct sieve_run *run, enum sieve_outcome outcome, struct sieve_result *ret_result)
+{
+	*ret_result = (struct sieve_result){ .outcome = outcome, .actions = run->actions, .action_count = run->action_count,
+		.failure = run->failure, .trace = run->trace, .trace_count = run->trace_count, .steps = run->steps };
+	if (outcome == SIEVE_NEED) {
+		ret_result->action_count = 0;
+		ret_result->needs = run->needs;
+		ret_result->need_count = run->need_count;
+	}
+}
+
+void
+sieve_run(const struct sieve_program *programs, size_t count, const struct sieve_input *input, const struct sieve_limits *limits,
+    struct arena *arena, struct sieve_result *ret_result)
+{
+	static const struct sieve_script nothing;
+	struct sieve_frame outermost = { .script = &nothing, .name = STR("") };
+	struct sieve_run run = { .input = input, .limits = limits, .arena = arena, .arena_start = arena->used_bytes,
+		.steps_to_look = STEPS_A_LOOK, .cpu_end_ns = limits->cpu_ms > 0 ? cpu_ns() + (int64_t)limits->cpu_ms * 1000000 : 0,
+		.message = { .header = input->header }, .frame = &outermost };
+	enum err err = run_programs(&run, programs, count);
+
+	if (err == ERR_OK && count == 0)
+		err = sieve_keep_implicitly(&run);
+	if (err == ERR_AGAIN) {
+		give_result(&run, SIEVE_NEED, ret_result);
+		return;
+	}
+	if (err != ERR_OK) {
+		/* Nothing that the failed script had in mind is done to the mail, but that it is kept. */
+		run.frame = &outermost;
+		run.limits = &(struct sieve_limits){ 0 };
+		run.is_keep_cancelled = false;
+		sieve_keep_implicitly(&run);
+	}
+	give_result(&run, err == ERR_OK ? SIEVE_OK : SIEVE_FAILED, ret_result);
+}
