@@ -167,7 +167,7 @@ static void
 merge(struct sieve_action *same, const struct sieve_action *action)
 {
 	same->create |= action->create;
-	same->is_copy &= action->is_copy;
+	same->is_copy &= action->is_copy || action->line == 0;
 	if (action->has_flags) {
 		same->flags = action->flags;
 		same->flag_count = action->flag_count;

@@ -148,6 +148,14 @@ struct sieve_address_part {
 	bool (*get)(struct sieve_run *run, const struct sieve_address *address, struct str *ret_part);
 };
 
+/* "${global.name}": variables that an extension has (RFC 5229 s. 3). */
+struct sieve_namespace {
+	const char *name; /* "global" */
+	bool (*is_name)(struct str name); /* of what stands behind the dot */
+	enum err (*get)(struct sieve_run *run, struct str name, struct str *ret_value);
+	enum err (*set)(struct sieve_run *run, struct str name, struct str value); /* NULL: they can not be set */
+};
+
 /* How long an extension's state lives. */
 enum sieve_lifetime {
 	SIEVE_PER_RUN,    /* all scripts */
@@ -163,6 +171,7 @@ struct sieve_extension {
 	const struct sieve_command *commands;      /* ended by a row without a name, as all of these */
 	const struct sieve_tag *tags;
 	const struct sieve_comparator *comparators;
+	const struct sieve_namespace *space; /* NULL: it has no variables */
 	/* Zeroed memory for each run, script, file: sieve_state. */
 	size_t state_bytes[SIEVE_LIFETIMES];
 	/* A string of the script, in order of the extensions' names: encoded characters are undone in `text`, .. */
@@ -222,8 +231,17 @@ const struct sieve_limits *sieve_check_limits(const struct sieve_check *check);
 bool sieve_check_has(const struct sieve_check *check, const char *extension);
 /* Put it into effect, in all of the script that comes after: require. False: there is none. */
 bool sieve_check_enable(struct sieve_check *check, struct str extension);
+/* The namespace of this name, if the extension that has it is in effect; else NULL. */
+const struct sieve_namespace *sieve_check_namespace(struct sieve_check *check, struct str name);
+/* The same, whatever is in effect: for what the checker let through. */
+const struct sieve_namespace *sieve_namespace(struct str name);
 /* Is it an extension that this engine has? */
 const struct sieve_extension *sieve_extension_find(struct str name);
+
+/* A bigger array when it is full: doubled, in the arena. `*room` is how many it holds. */
+void *sieve_grow(struct arena *arena, void *items, size_t count, size_t *room, size_t item_bytes);
+/* At most `max` bytes (0: all), and no half of a UTF-8 character at the end. */
+struct str sieve_cut(struct str text, size_t max);
 
 /* ---- running */
 
@@ -287,6 +305,8 @@ struct sieve_match {
 };
 
 enum err sieve_match_begin(struct sieve_run *run, const struct sieve_node *node, struct sieve_match *ret_match);
+/* Other keys than those of the node: what is made of them. */
+enum err sieve_match_keys(struct sieve_match *match, const struct str *keys, size_t count);
 enum err sieve_match_value(struct sieve_match *match, struct str value);
 enum err sieve_match_end(struct sieve_match *match, bool *ret_is_true);
 

@@ -27,17 +27,29 @@ sieve_fold(const struct sieve_comparator *comparator, struct str text, struct ar
 /* ---- keys */
 
 static enum err
-make_key(struct sieve_match *match, const struct sieve_string *string, struct sieve_text *key)
+make_key(struct sieve_match *match, struct str text, struct sieve_text *key)
 {
 	const struct sieve_node *node = match->node;
 	const struct sieve_match_type *type = node->match->row->what;
 	struct str problem;
 
-	TRY(sieve_expand(match->run, string, &key->text));
-	key->folded = sieve_fold(node->comparator, key->text, match->run->arena);
-	if (type->prepare != NULL && type->prepare(match->run->arena, node, key->text, &key->prepared, &problem) != ERR_OK)
+	key->text = text;
+	key->folded = sieve_fold(node->comparator, text, match->run->arena);
+	if (type->prepare != NULL && type->prepare(match->run->arena, node, text, &key->prepared, &problem) != ERR_OK)
 		return sieve_fail(match->run, node, "%.*s", STR_ARG(problem));
 	return sieve_spend_bytes(match->run, key->folded.len);
+}
+
+enum err
+sieve_match_keys(struct sieve_match *match, const struct str *keys, size_t count)
+{
+	struct sieve_text *made = ARENA_ARRAY(match->run->arena, struct sieve_text, count + 1);
+
+	for (size_t i = 0; i < count; i++)
+		TRY(make_key(match, keys[i], &made[i]));
+	match->keys = made;
+	match->key_count = count;
+	return ERR_OK;
 }
 
 enum err
@@ -46,6 +58,7 @@ sieve_match_begin(struct sieve_run *run, const struct sieve_node *node, struct s
 	const struct sieve_value *value = sieve_keys_of(node);
 	struct sieve_match match = { .run = run, .node = node, .keys = node->keys, .key_count = value->count };
 	struct sieve_text *made = NULL;
+	struct str text;
 
 	for (size_t i = 0; i < value->count; i++) {
 		if (value->strings[i].pieces == NULL)
@@ -55,7 +68,8 @@ sieve_match_begin(struct sieve_run *run, const struct sieve_node *node, struct s
 			memcpy(made, node->keys, value->count * sizeof(*made));
 			match.keys = made;
 		}
-		TRY(make_key(&match, &value->strings[i], &made[i]));
+		TRY(sieve_expand(run, &value->strings[i], &text));
+		TRY(make_key(&match, text, &made[i]));
 	}
 	*ret_match = match;
 	return ERR_OK;

@@ -73,6 +73,31 @@ sieve_extension_find(struct str name)
 	return sieve_find_extension(name).row;
 }
 
+/* The place of the extension that has the namespace; that of the table's end when none does. */
+static size_t
+find_namespace(struct str name)
+{
+	size_t i = 0;
+
+	while (sieve_extensions[i] != NULL && (sieve_extensions[i]->space == NULL || !str_equal_nocase(name, str_c(sieve_extensions[i]->space->name))))
+		i++;
+	return i;
+}
+
+const struct sieve_namespace *
+sieve_namespace(struct str name)
+{
+	return sieve_extensions[find_namespace(name)]->space;
+}
+
+const struct sieve_namespace *
+sieve_check_namespace(struct sieve_check *check, struct str name)
+{
+	const struct sieve_extension *extension = sieve_extensions[find_namespace(name)];
+
+	return extension != NULL && sieve_check_has(check, extension->name) ? extension->space : NULL;
+}
+
 uint64_t
 sieve_implied_extensions(void)
 {

@@ -66,10 +66,7 @@ const struct sieve_value *sieve_keys_of(const struct sieve_node *node);
 
 /* ---- match.c */
 
-/* `text` as the comparator compares it, in `arena`; `scratch` is emptied first. */
+/* `text` as the comparator compares it, in `arena`. */
 struct str sieve_fold(const struct sieve_comparator *comparator, struct str text, struct arena *arena);
-
-/* A bigger array when it is full: doubled, in the arena. */
-void *sieve_grow(struct arena *arena, void *items, size_t count, size_t *room, size_t item_bytes);
 
 #endif

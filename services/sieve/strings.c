@@ -51,9 +51,8 @@ sieve_check_keys(struct sieve_check *check, struct sieve_node *node)
 
 /* ---- running */
 
-/* At most `max` bytes, and no half of a UTF-8 character at the end. */
-static struct str
-cut(struct str text, size_t max)
+struct str
+sieve_cut(struct str text, size_t max)
 {
 	if (max == 0 || text.len <= max)
 		return text;
@@ -88,7 +87,7 @@ sieve_expand(struct sieve_run *run, const struct sieve_string *string, struct st
 	}
 	err = expand_pieces(run, string, &out);
 	if (err == ERR_OK) {
-		*ret_text = arena_copy(run->arena, cut(buffer_str(&out), run->limits->variable_bytes));
+		*ret_text = arena_copy(run->arena, sieve_cut(buffer_str(&out), run->limits->variable_bytes));
 		err = sieve_spend_bytes(run, ret_text->len);
 	}
 	buffer_clear(&out);
