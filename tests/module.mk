@@ -57,3 +57,5 @@ test:
 $(BUILD)/sieve-cases: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/sieve/*.c)) $$(TEST_LIBRARIES)
 	@echo "link $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_LIBRARIES) -Wl,--end-group $(PKG_LIBS)
+
+tests: $(BUILD)/sieve-cases
