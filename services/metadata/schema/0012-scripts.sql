@@ -162,12 +162,16 @@ END $$;
 -- Done twice it is counted twice, which does no harm.
 CREATE FUNCTION sieve_note(p_account bigint, p_global boolean, p_kind integer, p_name bytea, p_line integer, p_text bytea)
 RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	at bigint;
 BEGIN
 	PERFORM 1 FROM namespace WHERE account = p_account FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RETURN 'NO_ACCOUNT';
 	END IF;
-	INSERT INTO sieve_log VALUES (p_account, p_global, p_kind, p_name, p_line, p_text, now_ms(), now_ms(), 1)
+	-- No two have the same time.
+	SELECT greatest(now_ms(), max(last_ms) + 1) INTO at FROM sieve_log WHERE account = p_account;
+	INSERT INTO sieve_log VALUES (p_account, p_global, p_kind, p_name, p_line, p_text, at, at, 1)
 	ON CONFLICT (account, is_global, kind, name, line, text) DO UPDATE SET last_ms = excluded.last_ms, times = sieve_log.times + 1;
 	DELETE FROM sieve_log WHERE account = p_account AND ctid = ANY (ARRAY(
 		SELECT ctid FROM sieve_log WHERE account = p_account ORDER BY last_ms DESC OFFSET 100));
