@@ -1,0 +1,20 @@
+/* STARTTLS: the rest is spoken under TLS.                                                      RFC 5804 s. 2.2 */
+#include "services/managesieve/command.h"
+
+static enum err
+starttls_run(struct managesieve_session *session, const struct managesieve_request *request)
+{
+	(void)request;
+	if (!net_can_starttls(session->conn))
+		return managesieve_mistake(session, "TLS is not available, or already there");
+	TRY(managesieve_ok(session, STR("begin TLS now")));
+	TRY(net_starttls(session->conn));
+	/* These are sent behind the handshake. */
+	TRY(managesieve_capabilities(session, true));
+	return ERR_AGAIN;
+}
+
+const struct managesieve_command managesieve_commands_starttls[] = {
+	{ "STARTTLS", MANAGESIEVE_NOT_AUTHENTICATED, "", starttls_run },
+	{ 0 },
+};
