@@ -48,6 +48,11 @@ void mail_unfold_into(struct str value, struct buffer *out);
  * ends, at most MAIL_CHARSET_GROWTH times as long as `value`.
  */
 struct str mail_decode_words(struct str value, struct arena *arena);
+/*
+ * For those who compare: append `text`, which is unfolded, its encoded words decoded in the same way, all other bytes as they are. An encoded
+ * NUL is a NUL.
+ */
+void mail_decode_words_into(struct str text, struct buffer *out);
 
 /*
  * The parameter `name` (any case) in UTF-8: joined from its continuations and decoded (RFC 2231 s. 3, 4), or with encoded words

@@ -8,6 +8,9 @@
 
 enum { CONTINUATIONS_MAX = MAIL_PARAMS_MAX };
 
+/* People get well-formed text; who tests bytes gets those that there are. */
+enum reader { FOR_PEOPLE, FOR_TESTS };
+
 struct encoded_word {
 	struct str charset, text;
 	bool is_base64;
@@ -56,20 +59,20 @@ add_word_bytes(const struct encoded_word *word, struct mail_decoder *base64, str
 		add_hex_decoded(word->text, '=', true, out);
 }
 
-/* Append `bytes`, line ends and NUL made blanks so that no decoded text can smuggle them. */
+/* Append `bytes`, line ends and (for people) NUL made blanks so that no decoded text can smuggle them. */
 static void
-add_clean(struct str bytes, struct buffer *out)
+add_clean(struct str bytes, enum reader reader, struct buffer *out)
 {
 	for (size_t i = 0; i < bytes.len; i++) {
 		char c = bytes.ptr[i];
 
-		buffer_add_byte(out, c == '\r' || c == '\n' || c == '\0' ? ' ' : c);
+		buffer_add_byte(out, c == '\r' || c == '\n' || (c == '\0' && reader == FOR_PEOPLE) ? ' ' : c);
 	}
 }
 
 /* Append `bytes` in `charset` as UTF-8; false when the charset is not known. */
 static bool
-add_converted(struct str charset, struct str bytes, struct buffer *out)
+add_converted(struct str charset, struct str bytes, enum reader reader, struct buffer *out)
 {
 	struct mail_charset cs;
 	struct buffer utf8 = { 0 };
@@ -78,9 +81,19 @@ add_converted(struct str charset, struct str bytes, struct buffer *out)
 		return false;
 	mail_charset_convert(&cs, bytes, true, &utf8);
 	mail_charset_close(&cs);
-	add_clean(buffer_str(&utf8), out);
+	add_clean(buffer_str(&utf8), reader, out);
 	buffer_clear(&utf8);
 	return true;
+}
+
+/* Append what is not encoded. */
+static void
+add_plain(struct str bytes, enum reader reader, struct buffer *out)
+{
+	if (reader == FOR_TESTS)
+		buffer_add(out, bytes);
+	else
+		add_converted(STR("us-ascii"), bytes, reader, out);
 }
 
 /* The encoded word at the cursor. */
@@ -97,7 +110,7 @@ word_at(const struct mail_cursor *cur, struct encoded_word *ret)
  * converted, because some mailers split characters. The cursor is put behind them; what cannot be read stays as it is.
  */
 static void
-add_words(struct mail_cursor *cur, struct encoded_word first, size_t first_len, struct buffer *out)
+add_words(struct mail_cursor *cur, struct encoded_word first, size_t first_len, enum reader reader, struct buffer *out)
 {
 	const char *start = cur->p, *end = cur->p + first_len;
 	struct mail_decoder base64 = { .encoding = MAIL_BASE64 };
@@ -116,15 +129,15 @@ add_words(struct mail_cursor *cur, struct encoded_word first, size_t first_len, 
 			break;
 		end = next.p + len;
 	}
-	if (!add_converted(first.charset, buffer_str(&bytes), out))
-		add_converted(STR("us-ascii"), str_from(start, (size_t)(end - start)), out);
+	if (!add_converted(first.charset, buffer_str(&bytes), reader, out))
+		add_plain(str_from(start, (size_t)(end - start)), reader, out);
 	buffer_clear(&bytes);
 	cur->p = end;
 }
 
 /* Append the unfolded `text`, its encoded words decoded. */
 static void
-decode_into(struct str text, struct buffer *out)
+decode_into(struct str text, enum reader reader, struct buffer *out)
 {
 	struct mail_cursor cur = mail_cur(text);
 	const char *plain = cur.p;
@@ -143,12 +156,18 @@ decode_into(struct str text, struct buffer *out)
 				continue;
 		}
 		if (!is_after_word || len == 0 || str_trim(str_from(plain, (size_t)(cur.p - plain))).len > 0)
-			add_converted(STR("us-ascii"), str_from(plain, (size_t)(cur.p - plain)), out);
+			add_plain(str_from(plain, (size_t)(cur.p - plain)), reader, out);
 		if (len > 0)
-			add_words(&cur, word, len, out);
+			add_words(&cur, word, len, reader, out);
 		is_after_word = len > 0;
 		plain = cur.p;
 	}
+}
+
+void
+mail_decode_words_into(struct str text, struct buffer *out)
+{
+	decode_into(text, FOR_TESTS, out);
 }
 
 struct str
@@ -158,7 +177,7 @@ mail_decode_words(struct str value, struct arena *arena)
 	struct str copy;
 
 	mail_unfold_into(value, &flat);
-	decode_into(buffer_str(&flat), &out);
+	decode_into(buffer_str(&flat), FOR_PEOPLE, &out);
 	copy = arena_copy(arena, buffer_str(&out));
 	buffer_clear(&flat);
 	buffer_clear(&out);
@@ -240,8 +259,8 @@ mail_param_decode(const struct mail_param *params, size_t count, struct str name
 		else
 			buffer_add(&bytes, text);
 	}
-	if (!add_converted(charset, buffer_str(&bytes), &utf8))
-		add_converted(STR("us-ascii"), buffer_str(&bytes), &utf8);
+	if (!add_converted(charset, buffer_str(&bytes), FOR_PEOPLE, &utf8))
+		add_converted(STR("us-ascii"), buffer_str(&bytes), FOR_PEOPLE, &utf8);
 	*ret_value = arena_copy(arena, buffer_str(&utf8));
 	buffer_clear(&bytes);
 	buffer_clear(&utf8);

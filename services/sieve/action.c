@@ -38,6 +38,15 @@ is_same_target(const struct sieve_action *a, const struct sieve_action *b)
 	return str_equal(a->mailbox, b->mailbox) && str_equal(a->special_use, b->special_use) && str_equal(a->mailbox_id, b->mailbox_id);
 }
 
+/* The local part is its owner's business, the domain is not (RFC 5321 s. 2.4). */
+static bool
+is_same_address(struct str a, struct str b)
+{
+	size_t at = str_rindex(a, '@');
+
+	return a.len == b.len && str_equal_nocase(a, b) && str_equal(str_sub(a, 0, at), str_sub(b, 0, at));
+}
+
 static bool
 is_filing(const struct sieve_action *action)
 {
@@ -54,7 +63,7 @@ is_same(const struct sieve_action *a, const struct sieve_action *b)
 		return false;
 	switch (a->kind) {
 	case SIEVE_REDIRECT:
-		return str_equal_nocase(a->address, b->address);
+		return is_same_address(a->address, b->address);
 	case SIEVE_DISCARD:
 		return true;
 	case SIEVE_MARK:

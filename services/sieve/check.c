@@ -134,11 +134,10 @@ check_strings(struct sieve_check *check, const struct sieve_argument *argument, 
 	const struct sieve_syntax_string *syntax = argument->strings;
 
 	for (size_t i = 0; i < argument->string_count; i++, syntax = syntax->next) {
-		struct sieve_value at = { .line = syntax->line, .column = syntax->column };
-
-		TRY(sieve_check_string(check, &at, syntax->text, &strings[i]));
+		strings[i] = (struct sieve_string){ .text = syntax->text, .line = syntax->line, .column = syntax->column };
+		TRY(sieve_check_string(check, &strings[i]));
 		if (parameter->is_constant && strings[i].pieces != NULL)
-			return sieve_problem(check, at.line, at.column, "%s has to be a constant, without variables", parameter->name);
+			return SIEVE_PROBLEM(check, syntax, "the %s has to be a constant, without variables", parameter->name);
 	}
 	value->strings = strings;
 	value->count = argument->string_count;
@@ -151,7 +150,7 @@ check_value(struct sieve_check *check, const struct sieve_argument *argument, co
     struct sieve_value *ret_value)
 {
 	if (!fits(parameter->type, argument->kind))
-		return sieve_problem(check, argument->line, argument->column, "%s: the %s is expected, %s, not %s", whom, parameter->name,
+		return SIEVE_PROBLEM(check, argument, "%s: the %s is expected, %s, not %s", whom, parameter->name,
 		    type_names[parameter->type], argument_names[argument->kind]);
 	*ret_value = (struct sieve_value){ .type = parameter->type, .line = argument->line, .column = argument->column, .number = argument->number };
 	return parameter->type == SIEVE_NUMBER ? ERR_OK : check_strings(check, argument, parameter, ret_value);
@@ -165,10 +164,9 @@ check_twice(struct sieve_check *check, const struct sieve_node *node, const stru
 		const struct sieve_tag *other = node->tags[i].row;
 
 		if (other == tag)
-			return sieve_problem(check, at->line, at->column, "'%s' has ':%s' already", node->row->name, tag->name);
+			return SIEVE_PROBLEM(check, at, "'%s' has ':%s' already", node->row->name, tag->name);
 		if (tag->group != NULL && other->group != NULL && strcmp(tag->group, other->group) == 0)
-			return sieve_problem(check, at->line, at->column, "'%s' has ':%s' already: only one %s is allowed", node->row->name, other->name,
-			    tag->group);
+			return SIEVE_PROBLEM(check, at, "':%s' beside ':%s': only one %s is allowed", tag->name, other->name, tag->group);
 	}
 	return ERR_OK;
 }
@@ -184,7 +182,7 @@ check_tag(struct sieve_check *check, struct sieve_node *node, struct sieve_tag_u
 	char name[64];
 
 	if (tag == NULL)
-		return sieve_problem(check, at->line, at->column, "'%s' does not take ':%.*s'", node->row->name, STR_ARG(str_sub(at->text, 0, 40)));
+		return SIEVE_PROBLEM(check, at, "'%s' does not take ':%.*s'", node->row->name, STR_ARG(str_sub(at->text, 0, 40)));
 	TRY(need(check, found.extension, at->line, at->column, ":", at->text));
 	TRY(check_twice(check, node, tag, at));
 	*use = (struct sieve_tag_use){ .row = tag, .value = { .line = at->line, .column = at->column } };
@@ -192,7 +190,7 @@ check_tag(struct sieve_check *check, struct sieve_node *node, struct sieve_tag_u
 	if (tag->argument.type != SIEVE_NONE) {
 		snprintf(name, sizeof(name), "':%s' of '%s'", tag->name, node->row->name);
 		if (at->next == NULL)
-			return sieve_problem(check, at->line, at->column, "%s: the %s is missing, %s", name, tag->argument.name,
+			return SIEVE_PROBLEM(check, at, "%s: the %s is missing, %s", name, tag->argument.name,
 			    type_names[tag->argument.type]);
 		TRY(check_value(check, at->next, &tag->argument, name, &use->value));
 		*argument = at->next->next;
@@ -227,16 +225,16 @@ check_positional(struct sieve_check *check, struct sieve_node *node, const struc
 			continue;
 		}
 		if (argument == NULL)
-			return sieve_problem(check, node->line, node->column, "'%s': the %s is missing, %s", node->row->name, parameters[i].name,
+			return SIEVE_PROBLEM(check, node, "'%s': the %s is missing, %s", node->row->name, parameters[i].name,
 			    type_names[parameters[i].type]);
 		if (argument->kind == SIEVE_ARGUMENT_TAG)
-			return sieve_problem(check, argument->line, argument->column, "'%s': ':%.*s' has to stand before the other arguments",
+			return SIEVE_PROBLEM(check, argument, "'%s': ':%.*s' has to stand before the other arguments",
 			    node->row->name, STR_ARG(str_sub(argument->text, 0, 40)));
 		TRY(check_value(check, argument, &parameters[i], node->row->name, &node->arguments[i]));
 		argument = argument->next;
 	}
 	if (argument != NULL)
-		return sieve_problem(check, argument->line, argument->column, "'%s': this is one argument too many", node->row->name);
+		return SIEVE_PROBLEM(check, argument, "'%s': this is one argument too many", node->row->name);
 	return ERR_OK;
 }
 
@@ -262,7 +260,7 @@ check_comparator(struct sieve_check *check, struct sieve_node *node)
 
 	node->comparator = found.row;
 	if (node->comparator == NULL)
-		return sieve_problem(check, use->value.line, use->value.column, "there is no comparator \"%.*s\"", STR_ARG(str_sub(name, 0, 40)));
+		return SIEVE_PROBLEM(check, &use->value, "there is no comparator \"%.*s\"", STR_ARG(str_sub(name, 0, 40)));
 	return use != NULL ? need(check, found.extension, use->value.line, use->value.column, "the comparator ", name) : ERR_OK;
 }
 
@@ -281,7 +279,7 @@ check_matching(struct sieve_check *check, struct sieve_node *node)
 	}
 	type = node->match->row->what;
 	if (type->needs_substring && !node->comparator->has_substring)
-		return sieve_problem(check, node->line, node->column, "the comparator \"%s\" can not be used with ':%s'", node->comparator->name,
+		return SIEVE_PROBLEM(check, node, "the comparator \"%s\" can not be used with ':%s'", node->comparator->name,
 		    node->match->row->name);
 	return sieve_check_keys(check, node);
 }
@@ -318,16 +316,16 @@ check_shape(struct sieve_check *check, const struct sieve_node *node, const stru
 	const char *name = node->row->name;
 
 	if (syntax->has_block && !(flags & SIEVE_TAKES_BLOCK))
-		return sieve_problem(check, node->line, node->column, "'%s' does not take a block: ';' is expected behind it", name);
+		return SIEVE_PROBLEM(check, node, "'%s' does not take a block: ';' is expected behind it", name);
 	if (!syntax->has_block && (flags & SIEVE_TAKES_BLOCK))
-		return sieve_problem(check, node->line, node->column, "'%s': a block in '{' and '}' is missing", name);
+		return SIEVE_PROBLEM(check, node, "'%s': a block in '{' and '}' is missing", name);
 	if (syntax->tests != NULL && !(flags & (SIEVE_TAKES_TEST | SIEVE_TAKES_TESTS)))
-		return sieve_problem(check, syntax->tests->line, syntax->tests->column, "'%s' does not take a test", name);
+		return SIEVE_PROBLEM(check, syntax->tests, "'%s' does not take a test", name);
 	if ((flags & SIEVE_TAKES_TEST) && (syntax->tests == NULL || syntax->has_list))
-		return sieve_problem(check, node->line, node->column, "'%s': one test is expected%s", name,
+		return SIEVE_PROBLEM(check, node, "'%s': one test is expected%s", name,
 		    syntax->has_list ? "; use 'allof' or 'anyof' before the list" : "");
 	if ((flags & SIEVE_TAKES_TESTS) && !syntax->has_list)
-		return sieve_problem(check, node->line, node->column, "'%s': a list of tests in '(' and ')' is expected", name);
+		return SIEVE_PROBLEM(check, node, "'%s': a list of tests in '(' and ')' is expected", name);
 	return ERR_OK;
 }
 
@@ -342,12 +340,12 @@ find_row(struct sieve_check *check, const struct sieve_syntax *syntax, bool is_t
 	if (node->row != NULL)
 		TRY(need(check, found.extension, node->line, node->column, is_test ? "the test " : "the command ", name));
 	else if (sieve_find_command(syntax->name, !is_test).row != NULL)
-		return sieve_problem(check, node->line, node->column, "'%.*s' is a %s: a %s is expected here", STR_ARG(name),
+		return SIEVE_PROBLEM(check, node, "'%.*s' is a %s: a %s is expected here", STR_ARG(name),
 		    is_test ? "command" : "test", kind);
 	else if ((nearest = sieve_nearest_command(syntax->name, is_test)) != NULL)
-		return sieve_problem(check, node->line, node->column, "unknown %s '%.*s'; did you mean '%s'?", kind, STR_ARG(name), nearest);
+		return SIEVE_PROBLEM(check, node, "unknown %s '%.*s'; did you mean '%s'?", kind, STR_ARG(name), nearest);
 	else
-		return sieve_problem(check, node->line, node->column, "unknown %s '%.*s'", kind, STR_ARG(name));
+		return SIEVE_PROBLEM(check, node, "unknown %s '%.*s'", kind, STR_ARG(name));
 	if (node->row->also != NULL)
 		return need(check, sieve_find_extension(str_c(node->row->also)).extension, node->line, node->column,
 		    is_test ? "the test " : "the command ", name);
@@ -442,11 +440,11 @@ check_place(struct sieve_check *check, const struct sieve_node *node, const stru
 	unsigned flags = node->row != NULL ? node->row->flags : 0;
 
 	if ((flags & SIEVE_FIRST) && (!is_at_top || (before != NULL && before->row != NULL && !(before->row->flags & SIEVE_FIRST))))
-		sieve_problem(check, node->line, node->column, "'%s' has to stand before all other commands", node->row->name);
+		SIEVE_PROBLEM(check, node, "'%s' has to stand before all other commands", node->row->name);
 	/* What could not be understood may well have been an "if". */
 	if ((flags & SIEVE_CONTINUES) && (before == NULL || (before->row != NULL && before->row != &broken &&
 	    ((before->row->flags & SIEVE_ENDS) || !(before->row->flags & (SIEVE_BEGINS | SIEVE_CONTINUES))))))
-		sieve_problem(check, node->line, node->column, "'%s' is allowed only behind the block of an 'if' or 'elsif'", node->row->name);
+		SIEVE_PROBLEM(check, node, "'%s' is allowed only behind the block of an 'if' or 'elsif'", node->row->name);
 }
 
 static struct sieve_block

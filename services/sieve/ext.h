@@ -32,6 +32,7 @@ enum sieve_type { SIEVE_NONE, SIEVE_NUMBER, SIEVE_STRING, SIEVE_STRINGS };
 /* A string of the script. With pieces it is made anew at each use: variables (RFC 5229). */
 struct sieve_string {
 	struct str text;                  /* as written, escapes and encoded characters undone */
+	uint32_t line, column;
 	const struct sieve_piece *pieces; /* NULL: a constant */
 	size_t piece_count;
 };
@@ -174,10 +175,10 @@ struct sieve_extension {
 	const struct sieve_namespace *space; /* NULL: it has no variables */
 	/* Zeroed memory for each run, script, file: sieve_state. */
 	size_t state_bytes[SIEVE_LIFETIMES];
-	/* A string of the script, in order of the extensions' names: encoded characters are undone in `text`, .. */
-	enum err (*decode)(struct sieve_check *check, const struct sieve_value *at, struct str *text);
+	/* A string of the script, in order of the extensions' names: encoded characters are undone in its text, .. */
+	enum err (*decode)(struct sieve_check *check, struct sieve_string *string);
 	/* .. then it is cut into pieces. */
-	enum err (*cut)(struct sieve_check *check, const struct sieve_value *at, struct sieve_string *string);
+	enum err (*cut)(struct sieve_check *check, struct sieve_string *string);
 	/* Each action that a script does while it is in effect, the implicit keep too (node NULL), after its tags. */
 	enum err (*apply)(struct sieve_run *run, const struct sieve_node *node, struct sieve_action *action);
 };
@@ -223,6 +224,8 @@ const struct sieve_tag_use *sieve_tag_of(const struct sieve_node *node, const ch
 /* What is wrong, at a place of the script. Returns ERR_SYNTAX, so that a check can end with it. */
 enum err sieve_problem(struct sieve_check *check, uint32_t line, uint32_t column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same where a string, an argument, a node is: any of them has `line` and `column`. */
+#define SIEVE_PROBLEM(check, where, ...) sieve_problem((check), (where)->line, (where)->column, __VA_ARGS__)
 void sieve_warn(struct sieve_check *check, uint32_t line, uint32_t column, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Memory that lives as long as the script; what is made at run time goes into sieve_arena. */
 struct arena *sieve_check_arena(struct sieve_check *check);
@@ -308,6 +311,8 @@ enum err sieve_match_begin(struct sieve_run *run, const struct sieve_node *node,
 /* Other keys than those of the node: what is made of them. */
 enum err sieve_match_keys(struct sieve_match *match, const struct str *keys, size_t count);
 enum err sieve_match_value(struct sieve_match *match, struct str value);
+/* Is it only how many there are that matters (:count)? */
+bool sieve_match_counts(const struct sieve_match *match);
 enum err sieve_match_end(struct sieve_match *match, bool *ret_is_true);
 
 /* What :matches and :regex found: ${0}, ${1}, .. Kept only while the script has variables. The texts may be views of the value. */

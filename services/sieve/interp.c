@@ -316,9 +316,22 @@ run_programs(struct sieve_run *run, const struct sieve_program *programs, size_t
 	return ERR_OK;
 }
 
+/* A discard says nothing beside other actions (RFC 5228 s. 4.4). */
+static void
+drop_discard(struct sieve_run *run)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < run->action_count; i++)
+		if (run->actions[i].kind != SIEVE_DISCARD || run->action_count == 1)
+			run->actions[count++] = run->actions[i];
+	run->action_count = count;
+}
+
 static void
 give_result(struct sieve_run *run, enum sieve_outcome outcome, struct sieve_result *ret_result)
 {
+	drop_discard(run);
 	*ret_result = (struct sieve_result){ .outcome = outcome, .actions = run->actions, .action_count = run->action_count,
 		.failure = run->failure, .trace = run->trace, .trace_count = run->trace_count, .steps = run->steps };
 	if (outcome == SIEVE_NEED) {

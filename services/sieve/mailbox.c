@@ -10,7 +10,7 @@ sieve_check_mailbox(struct sieve_check *check, const struct sieve_value *value)
 
 	for (size_t i = 0; i < value->count; i++)
 		if (value->strings[i].pieces == NULL && mail_mailbox_name(value->strings[i].text, check->arena, &name) != ERR_OK)
-			return sieve_problem(check, value->line, value->column, "\"%.*s\" can not be the name of a mailbox",
+			return SIEVE_PROBLEM(check, &value->strings[i], "\"%.*s\" can not be the name of a mailbox",
 			    STR_ARG(str_sub(value->strings[i].text, 0, 80)));
 	return ERR_OK;
 }

@@ -77,6 +77,12 @@ sieve_match_begin(struct sieve_run *run, const struct sieve_node *node, struct s
 
 /* ---- values */
 
+bool
+sieve_match_counts(const struct sieve_match *match)
+{
+	return ((const struct sieve_match_type *)match->node->match->row->what)->counts;
+}
+
 static enum err
 try_keys(struct sieve_match *match, const struct sieve_text *value)
 {
@@ -95,11 +101,10 @@ try_keys(struct sieve_match *match, const struct sieve_text *value)
 enum err
 sieve_match_value(struct sieve_match *match, struct str value)
 {
-	const struct sieve_match_type *type = match->node->match->row->what;
 	struct sieve_text text = { .text = value };
 
 	match->values++;
-	if (type->counts || match->is_true)
+	if (sieve_match_counts(match) || match->is_true)
 		return ERR_OK;
 	text.folded = sieve_fold(match->node->comparator, value, match->run->arena);
 	return try_keys(match, &text);
@@ -108,11 +113,10 @@ sieve_match_value(struct sieve_match *match, struct str value)
 enum err
 sieve_match_end(struct sieve_match *match, bool *ret_is_true)
 {
-	const struct sieve_match_type *type = match->node->match->row->what;
 	char digits[24];
 	struct sieve_text count;
 
-	if (type->counts) {
+	if (sieve_match_counts(match)) {
 		count.text = str_from(digits, (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)match->values));
 		count.folded = count.text;
 		TRY(try_keys(match, &count));

@@ -3,6 +3,7 @@
 
 #include "libcommon/mail/address.h"
 #include "libcommon/mail/header.h"
+#include "libcommon/mail/token.h"
 
 static uint32_t
 hash_name(struct str name)
@@ -60,6 +61,35 @@ sieve_field_find(struct sieve_run *run, struct str name, size_t from)
 	return from;
 }
 
+/* The value in one line, blanks at both ends taken off; a copy in the arena. RFC 5322 s. 2.2.3. */
+static struct str
+unfold(struct str value, struct arena *arena)
+{
+	char *flat;
+	size_t len = 0;
+
+	value = str_trim(value);
+	flat = arena_alloc(arena, value.len + 1);
+	for (size_t i = 0; i < value.len; i++)
+		if (value.ptr[i] != '\n' && !(value.ptr[i] == '\r' && i + 1 < value.len && value.ptr[i + 1] == '\n'))
+			flat[len++] = value.ptr[i];
+	return str_from(flat, len);
+}
+
+static struct str
+decode(struct str value, struct arena *arena)
+{
+	struct str flat = unfold(value, arena);
+	struct buffer out = { 0 };
+
+	if (str_find(flat, STR("=?")) == flat.len)
+		return flat;
+	mail_decode_words_into(flat, &out);
+	flat = str_trim(arena_copy(arena, buffer_str(&out)));
+	buffer_clear(&out);
+	return flat;
+}
+
 enum err
 sieve_field_text(struct sieve_run *run, size_t index, struct str *ret_text)
 {
@@ -67,7 +97,7 @@ sieve_field_text(struct sieve_run *run, size_t index, struct str *ret_text)
 
 	if (!entry->has_text) {
 		TRY(sieve_spend_bytes(run, entry->field.value.len));
-		entry->text = str_trim(mail_decode_words(entry->field.value, run->arena));
+		entry->text = decode(entry->field.value, run->arena);
 		entry->has_text = true;
 	}
 	*ret_text = entry->text;
@@ -125,19 +155,66 @@ sieve_address_of(struct str text, struct arena *arena)
 	return (struct sieve_address){ path.address, path.local, path.domain };
 }
 
-bool
-sieve_outbound_address(struct str text, struct arena *arena, struct str *ret_address)
+/* A display name: words and quoted strings. RFC 5322 s. 3.2.5, with the dots that everyone writes. */
+static bool
+is_phrase(struct str text)
 {
-	struct mail_address_list list;
+	struct mail_cursor cur = mail_cur(text);
+
+	while (cur.p < cur.end) {
+		size_t quoted = mail_cur_quoted_len(&cur);
+		unsigned char c = (unsigned char)*cur.p;
+
+		if (quoted == 0 && (c < ' ' || c == 0x7f || strchr("()<>@,;:\\\"[]", c) != NULL))
+			return false;
+		cur.p += quoted > 0 ? quoted : 1;
+	}
+	return true;
+}
+
+/* Where the last "<" is that is in no quotes; the length when there is none. */
+static size_t
+angle_at(struct str text)
+{
+	struct mail_cursor cur = mail_cur(text);
+
+	while (cur.p < cur.end && *cur.p != '<') {
+		size_t quoted = mail_cur_quoted_len(&cur);
+
+		cur.p += quoted > 0 ? quoted : 1;
+	}
+	return (size_t)(cur.p - text.ptr);
+}
+
+/* An addr-spec with a domain, and nothing else. */
+static bool
+is_address(struct str spec, struct arena *arena)
+{
 	struct mail_path path;
 	struct str rest;
 
-	mail_address_list_parse(text, arena, &list);
-	if (list.count != 1 || list.entries[0].kind != MAIL_ADDRESS || list.entries[0].route.ptr != NULL || list.entries[0].local.len == 0)
+	if (spec.len == 0 || spec.ptr[0] == '@' || spec.ptr[0] == '.' ||
+	    mail_path_parse(arena_printf(arena, "<%.*s>", STR_ARG(spec)), arena, &path, &rest) != ERR_OK)
 		return false;
-	*ret_address = mail_address_print(list.entries[0].local, list.entries[0].domain, arena);
-	return mail_path_parse(arena_printf(arena, "<%.*s>", STR_ARG(*ret_address)), arena, &path, &rest) == ERR_OK && path.domain.len > 0 &&
-	    rest.len == 0;
+	return rest.len == 0 && path.domain.len > 0 && !str_ends_with(path.local, STR(".")) && str_find(path.local, STR("..")) == path.local.len;
+}
+
+bool
+sieve_outbound_address(struct str text, struct arena *arena, struct str *ret_address)
+{
+	size_t angle;
+
+	text = str_trim(text);
+	angle = angle_at(text);
+	if (angle < text.len) {
+		if (!str_ends_with(text, STR(">")) || !is_phrase(str_sub(text, 0, angle)))
+			return false;
+		text = str_trim(str_sub(text, angle + 1, text.len - angle - 2));
+	}
+	if (!is_address(text, arena))
+		return false;
+	*ret_address = text;
+	return true;
 }
 
 /* ---- header and body */

@@ -58,7 +58,8 @@ enum err sieve_check_script(struct sieve_check *check, const struct sieve_syntax
 
 /* ---- strings.c: the arguments' strings */
 
-enum err sieve_check_string(struct sieve_check *check, const struct sieve_value *at, struct str text, struct sieve_string *ret);
+/* Decoded and cut; its text and place are set. */
+enum err sieve_check_string(struct sieve_check *check, struct sieve_string *string);
 /* The keys of a node that matches, folded and prepared as far as they are constants. */
 enum err sieve_check_keys(struct sieve_check *check, struct sieve_node *node);
 /* Which of the node's arguments has the keys. */

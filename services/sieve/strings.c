@@ -4,18 +4,17 @@
 /* ---- compiling */
 
 enum err
-sieve_check_string(struct sieve_check *check, const struct sieve_value *at, struct str text, struct sieve_string *ret)
+sieve_check_string(struct sieve_check *check, struct sieve_string *string)
 {
 	uint64_t enabled = check->script->enabled;
 
-	*ret = (struct sieve_string){ .text = text };
 	for (size_t i = 0; sieve_extensions[i] != NULL; i++)
 		if ((enabled >> i & 1) && sieve_extensions[i]->decode != NULL)
-			TRY(sieve_extensions[i]->decode(check, at, &ret->text));
-	ret->text = arena_copy(&check->script->arena, ret->text);
+			TRY(sieve_extensions[i]->decode(check, string));
+	string->text = arena_copy(&check->script->arena, string->text);
 	for (size_t i = 0; sieve_extensions[i] != NULL; i++)
 		if ((enabled >> i & 1) && sieve_extensions[i]->cut != NULL)
-			TRY(sieve_extensions[i]->cut(check, at, ret));
+			TRY(sieve_extensions[i]->cut(check, string));
 	return ERR_OK;
 }
 
@@ -43,7 +42,7 @@ sieve_check_keys(struct sieve_check *check, struct sieve_node *node)
 		keys[i].text = value->strings[i].text;
 		keys[i].folded = sieve_fold(node->comparator, keys[i].text, &check->script->arena);
 		if (type->prepare != NULL && type->prepare(&check->script->arena, node, keys[i].text, &keys[i].prepared, &text) != ERR_OK)
-			return sieve_problem(check, value->line, value->column, "%.*s", STR_ARG(text));
+			return SIEVE_PROBLEM(check, &value->strings[i], "%.*s", STR_ARG(text));
 	}
 	node->keys = keys;
 	return ERR_OK;

@@ -25,7 +25,7 @@ redirect_check(struct sieve_check *check, struct sieve_node *node)
 
 	if (string->pieces != NULL || sieve_outbound_address(string->text, sieve_check_arena(check), &address))
 		return ERR_OK;
-	return sieve_problem(check, node->arguments[0].line, node->arguments[0].column, "\"%.*s\" is no address that mail can be sent to",
+	return SIEVE_PROBLEM(check, string, "\"%.*s\" is no address that mail can be sent to",
 	    STR_ARG(str_sub(string->text, 0, 80)));
 }
 

@@ -10,7 +10,7 @@ require_check(struct sieve_check *check, struct sieve_node *node)
 
 	for (size_t i = 0; i < names->count; i++)
 		if (!sieve_check_enable(check, names->strings[i].text))
-			err = sieve_problem(check, names->line, names->column, "the extension \"%.*s\" is not there",
+			err = SIEVE_PROBLEM(check, &names->strings[i], "the extension \"%.*s\" is not there",
 			    STR_ARG(str_sub(names->strings[i].text, 0, 80)));
 	return err;
 }

@@ -1,16 +1,35 @@
 /* address, exists, header, size.                                                                       RFC 5228 s. 5 */
 #include "services/sieve/ext.h"
 
+/* RFC 5228 s. 5.1: only of fields that have addresses. */
+static const char *const address_fields[] = { "from", "to", "cc", "bcc", "sender", "reply-to", "resent-from", "resent-to", "resent-cc",
+	"resent-bcc", "resent-sender", "resent-reply-to", "return-path", "delivered-to", "errors-to", "return-receipt-to",
+	"disposition-notification-to", "apparently-to", "mail-followup-to", "mail-reply-to", "x-original-to", "envelope-to",
+	"abuse-reports-to", "x-complaints-to", "x-report-abuse-to", "approved", "x-beenthere", "x-envelope-from", "x-envelope-to",
+	"for-approval", "for-comment", "for-handling", "original-recipient", "notice-requested-upon-delivery-to" };
+
+static bool
+has_addresses(struct str name)
+{
+	for (size_t i = 0; i < sizeof(address_fields) / sizeof(address_fields[0]); i++)
+		if (str_equal_nocase(name, str_c(address_fields[i])))
+			return true;
+	return false;
+}
+
 static enum err
 address_values(struct sieve_match *match, size_t field)
 {
 	const struct sieve_address *addresses;
 	size_t count;
-	struct str part;
+	struct str part = STR_NONE;
 
+	if (!has_addresses(sieve_field(match->run, field)->name))
+		return ERR_OK;
 	TRY(sieve_field_addresses(match->run, field, &addresses, &count));
 	for (size_t i = 0; i < count && !match->is_true; i++)
-		if (match->node->address_part->get(match->run, &addresses[i], &part))
+		/* Each address counts (RFC 5231 s. 4.2), whatever parts it has. */
+		if (match->node->address_part->get(match->run, &addresses[i], &part) || sieve_match_counts(match))
 			TRY(sieve_match_value(match, part));
 	return ERR_OK;
 }
@@ -49,28 +68,16 @@ header_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_t
 	return match_fields(run, node, header_values, ret_is_true);
 }
 
-/* RFC 5228 s. 5.1: only of fields that have addresses. */
-static const char *const address_fields[] = { "from", "to", "cc", "bcc", "sender", "reply-to", "resent-from", "resent-to", "resent-cc",
-	"resent-bcc", "resent-sender", "resent-reply-to", "return-path", "delivered-to", "errors-to", "return-receipt-to",
-	"disposition-notification-to", "apparently-to", "mail-followup-to", "mail-reply-to", "x-original-to", "envelope-to",
-	"abuse-reports-to", "x-complaints-to", "x-report-abuse-to", "approved", "x-beenthere", "x-envelope-from", "x-envelope-to",
-	"for-approval", "for-comment", "for-handling", "original-recipient", "notice-requested-upon-delivery-to" };
-
 static enum err
 address_check(struct sieve_check *check, struct sieve_node *node)
 {
 	const struct sieve_value *names = &node->arguments[0];
 
-	for (size_t i = 0; i < names->count; i++) {
-		struct str name = names->strings[i].text;
-		bool is_known = names->strings[i].pieces != NULL;
-
-		for (size_t k = 0; !is_known && k < sizeof(address_fields) / sizeof(address_fields[0]); k++)
-			is_known = str_equal_nocase(name, str_c(address_fields[k]));
-		if (!is_known)
-			return sieve_problem(check, names->line, names->column, "the field \"%.*s\" has no addresses: use 'header'",
-			    STR_ARG(str_sub(name, 0, 40)));
-	}
+	for (size_t i = 0; i < names->count; i++)
+		if (names->strings[i].pieces == NULL && !has_addresses(names->strings[i].text))
+			sieve_warn(check, names->strings[i].line, names->strings[i].column,
+			    "the field \"%.*s\" has no addresses, so this is never true; 'header' looks at any field",
+			    STR_ARG(str_sub(names->strings[i].text, 0, 40)));
 	return ERR_OK;
 }
 
@@ -100,7 +107,7 @@ size_check(struct sieve_check *check, struct sieve_node *node)
 {
 	if (node->tag_count == 1)
 		return ERR_OK;
-	return sieve_problem(check, node->line, node->column, "'size' needs ':over' or ':under'");
+	return SIEVE_PROBLEM(check, node, "'size' needs ':over' or ':under'");
 }
 
 /* RFC 5228 s. 5.9: a message of exactly that size is neither. */

@@ -86,8 +86,10 @@ read_encoded(struct sequence *sequence, struct str text, struct buffer *out)
 }
 
 static enum err
-decode_into(struct sieve_check *check, const struct sieve_value *at, struct str text, struct buffer *out)
+decode_into(struct sieve_check *check, const struct sieve_string *string, struct buffer *out)
 {
+	struct str text = string->text;
+
 	while (text.len > 0) {
 		struct buffer decoded = { 0 };
 		struct sequence sequence;
@@ -96,23 +98,23 @@ decode_into(struct sieve_check *check, const struct sieve_value *at, struct str 
 		buffer_add(out, len > 0 ? buffer_str(&decoded) : str_sub(text, 0, 1));
 		buffer_clear(&decoded);
 		if (len > 0 && sequence.is_out_of_range)
-			return sieve_problem(check, at->line, at->column, "\"%.*s\" is no Unicode character", STR_ARG(str_sub(text, 0, len)));
+			return SIEVE_PROBLEM(check, string, "\"%.*s\" is no Unicode character", STR_ARG(str_sub(text, 0, len)));
 		text = str_sub(text, len > 0 ? len : 1, SIZE_MAX);
 	}
 	return ERR_OK;
 }
 
 static enum err
-encoded_decode(struct sieve_check *check, const struct sieve_value *at, struct str *text)
+encoded_decode(struct sieve_check *check, struct sieve_string *string)
 {
 	struct buffer out = { 0 };
 	enum err err;
 
-	if (str_find(*text, STR("${")) == text->len)
+	if (str_find(string->text, STR("${")) == string->text.len)
 		return ERR_OK;
-	err = decode_into(check, at, *text, &out);
+	err = decode_into(check, string, &out);
 	if (err == ERR_OK)
-		*text = arena_copy(sieve_check_arena(check), buffer_str(&out));
+		string->text = arena_copy(sieve_check_arena(check), buffer_str(&out));
 	buffer_clear(&out);
 	return err;
 }

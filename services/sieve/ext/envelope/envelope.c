@@ -16,7 +16,7 @@ envelope_check(struct sieve_check *check, struct sieve_node *node)
 
 	for (size_t i = 0; i < names->count; i++)
 		if (names->strings[i].pieces == NULL && !is_part(names->strings[i].text))
-			return sieve_problem(check, names->line, names->column, "the envelope has no \"%.*s\", only \"from\" and \"to\"",
+			return SIEVE_PROBLEM(check, &names->strings[i], "the envelope has no \"%.*s\", only \"from\" and \"to\"",
 			    STR_ARG(str_sub(names->strings[i].text, 0, 40)));
 	return ERR_OK;
 }
@@ -26,17 +26,18 @@ match_part(struct sieve_match *match, struct str name)
 {
 	const struct sieve_input *input = sieve_input(match->run);
 	bool is_from = str_equal_nocase(name, PARTS[0]);
-	const struct sieve_match_type *type = match->node->match->row->what;
 	struct sieve_address address;
-	struct str part;
+	struct str part = STR_NONE;
 
 	if (!is_part(name))
 		return sieve_fail(match->run, match->node, "the envelope has no \"%.*s\"", STR_ARG(str_sub(name, 0, 40)));
 	/* The null sender is the empty string, whatever part is asked for; it does not count (RFC 5231 s. 4.2). */
 	if (is_from && input->sender.len == 0)
-		return type->counts ? ERR_OK : sieve_match_value(match, STR(""));
+		return sieve_match_counts(match) ? ERR_OK : sieve_match_value(match, STR(""));
 	address = sieve_address_of(is_from ? input->sender : input->recipient, sieve_arena(match->run));
-	return match->node->address_part->get(match->run, &address, &part) ? sieve_match_value(match, part) : ERR_OK;
+	if (match->node->address_part->get(match->run, &address, &part) || sieve_match_counts(match))
+		return sieve_match_value(match, part);
+	return ERR_OK;
 }
 
 static enum err

@@ -169,10 +169,10 @@ variable_check(struct sieve_check *check, struct sieve_node *node)
 	if (names->type == SIEVE_NONE)
 		return ERR_OK;
 	if (!sieve_check_has(check, "variables"))
-		return sieve_problem(check, names->line, names->column, "the name of a variable needs 'require \"variables\";'");
+		return SIEVE_PROBLEM(check, names, "the name of a variable needs 'require \"variables\";'");
 	for (size_t i = 0; i < names->count; i++)
 		if (!sieve_variable_is_name(names->strings[i].text))
-			return sieve_problem(check, names->line, names->column, "\"%.*s\" can not be the name of a variable",
+			return SIEVE_PROBLEM(check, &names->strings[i], "\"%.*s\" can not be the name of a variable",
 			    STR_ARG(str_sub(names->strings[i].text, 0, 40)));
 	return ERR_OK;
 }
@@ -211,11 +211,10 @@ static enum err
 hasflag_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_true)
 {
 	const struct sieve_value *names = &node->arguments[0];
-	const struct sieve_match_type *type = node->match->row->what;
 	struct sieve_match match;
 
 	TRY(sieve_match_begin(run, node, &match));
-	if (!type->counts)
+	if (!sieve_match_counts(&match))
 		TRY(split_keys(&match));
 	if (names->type == SIEVE_NONE)
 		TRY(match_flags(&match, get(run, names)));

@@ -29,7 +29,7 @@ operator_check(struct sieve_check *check, struct sieve_node *node, const struct 
 	(void)node;
 	if (find_operator(value) != NULL)
 		return ERR_OK;
-	return sieve_problem(check, value->line, value->column, "\"%.*s\" is no comparison: \"gt\", \"ge\", \"lt\", \"le\", \"eq\" or \"ne\" is",
+	return SIEVE_PROBLEM(check, value, "\"%.*s\" is no comparison: \"gt\", \"ge\", \"lt\", \"le\", \"eq\" or \"ne\" is",
 	    STR_ARG(str_sub(value->strings->text, 0, 40)));
 }
 

@@ -18,6 +18,6 @@ struct variables {
 };
 
 /* Cut "${name}" out of a string of the script. */
-enum err sieve_variables_cut(struct sieve_check *check, const struct sieve_value *at, struct sieve_string *string);
+enum err sieve_variables_cut(struct sieve_check *check, struct sieve_string *string);
 
 #endif

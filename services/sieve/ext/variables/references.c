@@ -45,22 +45,22 @@ is_reference(struct str name)
 
 /* The namespace that `name` begins with; a problem when the script has none of that name. */
 static enum err
-find_namespace(struct sieve_check *check, const struct sieve_value *at, struct str name, const struct sieve_namespace **ret, struct str *ret_rest)
+find_namespace(struct sieve_check *check, const struct sieve_string *at, struct str name, const struct sieve_namespace **ret, struct str *ret_rest)
 {
 	struct str first = str_sub(name, 0, str_index(name, '.'));
 
 	*ret_rest = str_sub(name, first.len + 1, SIZE_MAX);
 	*ret = sieve_check_namespace(check, first);
 	if (*ret == NULL)
-		return sieve_problem(check, at->line, at->column, "there is no namespace \"%.*s\" for variables", STR_ARG(str_sub(first, 0, 40)));
+		return SIEVE_PROBLEM(check, at, "there is no namespace \"%.*s\" for variables", STR_ARG(str_sub(first, 0, 40)));
 	if (!(*ret)->is_name(*ret_rest))
-		return sieve_problem(check, at->line, at->column, "\"%.*s\" is no variable of the namespace \"%.*s\"", STR_ARG(str_sub(*ret_rest, 0, 40)),
+		return SIEVE_PROBLEM(check, at, "\"%.*s\" is no variable of the namespace \"%.*s\"", STR_ARG(str_sub(*ret_rest, 0, 40)),
 		    STR_ARG(first));
 	return ERR_OK;
 }
 
 enum err
-sieve_variable_check(struct sieve_check *check, const struct sieve_value *at, struct str name)
+sieve_variable_check(struct sieve_check *check, const struct sieve_string *at, struct str name)
 {
 	const struct sieve_namespace *space;
 	struct str rest;
@@ -68,10 +68,10 @@ sieve_variable_check(struct sieve_check *check, const struct sieve_value *at, st
 	if (sieve_variable_is_name(name))
 		return ERR_OK;
 	if (!is_namespaced(name))
-		return sieve_problem(check, at->line, at->column, "\"%.*s\" can not be the name of a variable that is set", STR_ARG(str_sub(name, 0, 40)));
+		return SIEVE_PROBLEM(check, at, "\"%.*s\" can not be the name of a variable that is set", STR_ARG(str_sub(name, 0, 40)));
 	TRY(find_namespace(check, at, name, &space, &rest));
 	if (space->set == NULL)
-		return sieve_problem(check, at->line, at->column, "\"%.*s\" can not be set", STR_ARG(str_sub(name, 0, 80)));
+		return SIEVE_PROBLEM(check, at, "\"%.*s\" can not be set", STR_ARG(str_sub(name, 0, 80)));
 	return ERR_OK;
 }
 
@@ -103,7 +103,7 @@ expand_namespace(struct sieve_run *run, const struct sieve_piece *piece, struct 
 }
 
 static enum err
-make_piece(struct sieve_check *check, const struct sieve_value *at, struct str name, struct sieve_piece *piece)
+make_piece(struct sieve_check *check, const struct sieve_string *at, struct str name, struct sieve_piece *piece)
 {
 	const struct sieve_namespace *space;
 
@@ -113,7 +113,7 @@ make_piece(struct sieve_check *check, const struct sieve_value *at, struct str n
 		while (name.len > 1 && name.ptr[0] == '0')
 			name = str_sub(name, 1, SIZE_MAX);
 		if (!str_to_u64(name, &piece->number) || piece->number >= SIEVE_CAPTURES_MAX)
-			return sieve_problem(check, at->line, at->column, "${%.*s}: the highest is ${%d}", STR_ARG(str_sub(name, 0, 20)),
+			return SIEVE_PROBLEM(check, at, "${%.*s}: the highest is ${%d}", STR_ARG(str_sub(name, 0, 20)),
 			    SIEVE_CAPTURES_MAX - 1);
 	} else if (!sieve_variable_is_name(name)) {
 		piece->expand = expand_namespace;
@@ -149,7 +149,7 @@ find_reference(struct str text, size_t *ret_start, struct str *ret_name)
 }
 
 enum err
-sieve_variables_cut(struct sieve_check *check, const struct sieve_value *at, struct sieve_string *string)
+sieve_variables_cut(struct sieve_check *check, struct sieve_string *string)
 {
 	struct arena *arena = sieve_check_arena(check);
 	struct sieve_piece *pieces = NULL;
@@ -160,7 +160,7 @@ sieve_variables_cut(struct sieve_check *check, const struct sieve_value *at, str
 		pieces = sieve_grow(arena, pieces, count, &room, sizeof(*pieces));
 		pieces[count++] = (struct sieve_piece){ .text = str_sub(rest, 0, start) };
 		pieces = sieve_grow(arena, pieces, count, &room, sizeof(*pieces));
-		TRY(make_piece(check, at, name, &pieces[count++]));
+		TRY(make_piece(check, string, name, &pieces[count++]));
 		rest = str_sub(rest, start + name.len + 3, SIZE_MAX);
 	}
 	if (count == 0)

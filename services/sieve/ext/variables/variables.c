@@ -76,7 +76,7 @@ modify(struct sieve_run *run, const struct sieve_node *node, struct str text)
 static enum err
 set_check(struct sieve_check *check, struct sieve_node *node)
 {
-	return sieve_variable_check(check, &node->arguments[0], node->arguments[0].strings->text);
+	return sieve_variable_check(check, node->arguments[0].strings, node->arguments[0].strings->text);
 }
 
 static enum err
@@ -99,7 +99,6 @@ set_run(struct sieve_run *run, const struct sieve_node *node)
 static enum err
 string_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_true)
 {
-	const struct sieve_match_type *type = node->match->row->what;
 	struct sieve_match match;
 	struct str *texts;
 	size_t count;
@@ -108,7 +107,7 @@ string_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_t
 	TRY(sieve_match_begin(run, node, &match));
 	for (size_t i = 0; i < count && !match.is_true; i++)
 		/* RFC 5229 s. 5: an empty string does not count. */
-		if (texts[i].len > 0 || !type->counts)
+		if (texts[i].len > 0 || !sieve_match_counts(&match))
 			TRY(sieve_match_value(&match, texts[i]));
 	return sieve_match_end(&match, ret_is_true);
 }

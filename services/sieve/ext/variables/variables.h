@@ -7,7 +7,7 @@
 /* An identifier: a letter or "_", then letters, digits and "_". */
 bool sieve_variable_is_name(struct str name);
 /* A name that may be set: an identifier, or that of a namespace that allows it; a problem says why not. */
-enum err sieve_variable_check(struct sieve_check *check, const struct sieve_value *at, struct str name);
+enum err sieve_variable_check(struct sieve_check *check, const struct sieve_string *at, struct str name);
 
 /* Names are compared without regard to case; what was never set is empty. */
 struct str sieve_variable_get(struct sieve_run *run, struct str name);
