@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static const struct admin_command *const groups[] = { admin_accounts, admin_addresses, admin_bus, admin_uidl };
+static const struct admin_command *const groups[] = { admin_accounts, admin_addresses, admin_bus, admin_scripts, admin_uidl };
 enum { GROUP_COUNT = sizeof(groups) / sizeof(groups[0]) };
 
 /* What an outcome means to the shell, and what people can do about it. */
@@ -17,8 +17,8 @@ static const struct outcome {
 	{ ERR_INVALID, ADMIN_USAGE, "" },
 	{ ERR_NO_ACCOUNT, ADMIN_NO_SUCH, "list-accounts shows which there are" },
 	{ ERR_NO_MAILBOX, ADMIN_NO_SUCH, "" },
-	{ ERR_NONEXISTENT, ADMIN_NO_SUCH, "show-account shows what there is" },
-	{ ERR_EXISTS, ADMIN_EXISTS, "show-account ADDRESS shows whose it is" },
+	{ ERR_NONEXISTENT, ADMIN_NO_SUCH, "" },
+	{ ERR_EXISTS, ADMIN_EXISTS, "" },
 	{ ERR_UNAVAILABLE, ADMIN_NOT_REACHED,
 	    "is Sora running? --config FILE or --metadata ADDRESS say where; --dbhost works on the database alone" },
 	{ ERR_DEADLINE, ADMIN_NOT_REACHED, "it may have been done: look with show-account before you try again" },
@@ -56,12 +56,12 @@ admin_command_find(struct str name)
 }
 
 static void
-help_options(unsigned options, struct buffer *out)
+help_options(uint64_t options, struct buffer *out)
 {
 	for (int i = ADMIN_OPT_NONE + 1; i < ADMIN_OPT_COUNT; i++) {
 		const struct admin_option_row *row = &admin_options[i];
 
-		if (options & 1u << i)
+		if (options & UINT64_C(1) << i)
 			buffer_printf(out, "  %-16s %-9s %s\n", row->name, row->value ? row->value : "", row->help);
 	}
 }

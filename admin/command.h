@@ -15,13 +15,13 @@ enum admin_exit {
 	ADMIN_NOT_REACHED = 5,
 };
 
-enum { ADMIN_COMMAND_OPERANDS = 2 };
+enum { ADMIN_COMMAND_OPERANDS = 3 };
 
 struct admin_command {
 	const char *name;                                  /* one word, or two: noun and verb */
 	const char *help;                                  /* one line */
-	unsigned options;                                  /* ADMIN_OPT(..), or-ed, beside those of every command */
-	unsigned needs;                                    /* those that must be given */
+	uint64_t options;                                  /* ADMIN_OPT(..), or-ed, beside those of every command */
+	uint64_t needs;                                    /* those that must be given */
 	enum admin_option operands[ADMIN_COMMAND_OPERANDS]; /* what arguments without a name are, in order */
 	enum err (*connect)(struct admin *admin, const struct admin_line *line); /* before it: connect.h */
 	/* ERR_SYNTAX: the line is wrong; `admin_explain` said how. Others: as the service answered. */
@@ -32,6 +32,7 @@ struct admin_command {
 extern const struct admin_command admin_accounts[];
 extern const struct admin_command admin_addresses[];
 extern const struct admin_command admin_bus[];
+extern const struct admin_command admin_scripts[];
 extern const struct admin_command admin_uidl[];
 
 /* NULL: there is none. */

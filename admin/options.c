@@ -35,9 +35,9 @@ option_find(struct str name)
 static enum err
 option_set(struct parse *parse, enum admin_option option, const char *value)
 {
-	if (parse->line.given & 1u << option)
+	if (parse->line.given & UINT64_C(1) << option)
 		return wrong(parse, "given twice:", admin_options[option].name);
-	parse->line.given |= 1u << option;
+	parse->line.given |= UINT64_C(1) << option;
 	parse->line.values[option] = value;
 	return ERR_OK;
 }
@@ -99,6 +99,15 @@ take_command(struct parse *parse)
 	return parse->line.command != NULL ? ERR_OK : wrong(parse, "unknown command", parse->operands[0]);
 }
 
+/* Was it given, or what stands in its place? */
+static bool
+is_settled(const struct parse *parse, enum admin_option option)
+{
+	if (option == ADMIN_OPT_EMAIL && admin_has(&parse->line, ADMIN_OPT(GLOBAL)))
+		return true;
+	return parse->line.given & UINT64_C(1) << option;
+}
+
 /* What stands without a name fills the command's operands that were not named, in order. */
 static enum err
 take_operands(struct parse *parse)
@@ -107,8 +116,8 @@ take_operands(struct parse *parse)
 	size_t place = 0;
 
 	for (size_t i = 1; i < parse->operand_count; i++) {
-		while (place < ADMIN_COMMAND_OPERANDS && parse->line.given & 1u << command->operands[place] &&
-		    command->operands[place] != ADMIN_OPT_NONE)
+		while (place < ADMIN_COMMAND_OPERANDS && command->operands[place] != ADMIN_OPT_NONE &&
+		    is_settled(parse, command->operands[place]))
 			place++;
 		if (place == ADMIN_COMMAND_OPERANDS || command->operands[place] == ADMIN_OPT_NONE)
 			return wrong(parse, "one argument too many:", parse->operands[i]);
@@ -122,14 +131,16 @@ check_command(struct parse *parse)
 {
 	const struct admin_command *command = parse->line.command;
 
+	if (admin_has(&parse->line, ADMIN_OPT(GLOBAL)) && admin_has(&parse->line, ADMIN_OPT(EMAIL)))
+		return wrong(parse, "--global stands in place of", parse->line.values[ADMIN_OPT_EMAIL]);
 	for (int i = ADMIN_OPT_NONE + 1; i < ADMIN_OPT_COUNT; i++) {
-		unsigned bit = 1u << i;
+		uint64_t bit = UINT64_C(1) << i;
 
 		if (parse->line.given & bit & ~(command->options | ADMIN_OPTS_COMMON)) {
 			buffer_printf(parse->problem, "%s has no option %s", command->name, admin_options[i].name);
 			return ERR_SYNTAX;
 		}
-		if (command->needs & bit & ~parse->line.given) {
+		if (command->needs & bit && !is_settled(parse, (enum admin_option)i)) {
 			buffer_printf(parse->problem, "%s needs %s %s", command->name, admin_options[i].name, admin_options[i].value);
 			return ERR_SYNTAX;
 		}

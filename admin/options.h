@@ -23,6 +23,12 @@
 	X(ENABLE,         "--enable",         NULL,        "undo --disable")                                               \
 	X(MAILBOX,        "--mailbox",        "NAME",      "the mailbox; default: INBOX")                                  \
 	X(FILE,           "--file",           "FILE",      "read from this file; default: standard input")                  \
+	X(NAME,           "--name",           "NAME",      "the script; may stand without --name")                         \
+	X(TO,             "--to",             "NAME",      "its new name; may stand without --to")                         \
+	X(GLOBAL,         "--global",         NULL,        "of the library of all, in place of an account: what sieve.before and sieve.after name, and include :global") \
+	X(BEFORE,         "--before",         NULL,        "yours for this account: the active one runs before the user's own") \
+	X(AFTER,          "--after",          NULL,        "likewise, after the user's own")                                \
+	X(ACTIVATE,       "--activate",       NULL,        "and make it the active one")                                    \
 	/* ---- for every command */                                                                                       \
 	X(CONFIG,         "--config",         "FILE",      "the configuration file")                                       \
 	X(METADATA,       "--metadata",       "ADDRESS",   "the metadata service: host:port, tcp://host:port, ipc:///path") \
@@ -45,7 +51,7 @@ enum admin_option {
 	ADMIN_OPT_COUNT
 };
 
-#define ADMIN_OPT(id) (1u << ADMIN_OPT_##id)
+#define ADMIN_OPT(id) (UINT64_C(1) << ADMIN_OPT_##id)
 #define ADMIN_OPTS_DATABASE                                                                                            \
 	(ADMIN_OPT(DBHOST) | ADMIN_OPT(DBPORT) | ADMIN_OPT(DBUSER) | ADMIN_OPT(DBPASSWORD) | ADMIN_OPT(DBNAME) | ADMIN_OPT(DBTLS))
 #define ADMIN_OPTS_PASSWORD (ADMIN_OPT(PASSWORD) | ADMIN_OPT(PASSWORD_STDIN) | ADMIN_OPT(PASSWORD_FILE))
@@ -60,16 +66,16 @@ struct admin_option_row {
 };
 extern const struct admin_option_row admin_options[ADMIN_OPT_COUNT];
 
-enum { ADMIN_OPERANDS_MAX = 4 };
+enum { ADMIN_OPERANDS_MAX = 6 };
 
 struct admin_line {
 	const struct admin_command *command;  /* NULL: none was named */
-	unsigned given;                       /* 1 << enum admin_option */
+	uint64_t given;                       /* 1 << enum admin_option */
 	const char *values[ADMIN_OPT_COUNT];  /* NULL: not given; a flag: "" */
 };
 
 static inline bool
-admin_has(const struct admin_line *line, unsigned options)
+admin_has(const struct admin_line *line, uint64_t options)
 {
 	return (line->given & options) != 0;
 }

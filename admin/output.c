@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { TIME_SIZE = 32 };
-
 static struct str
 view(ProtobufCBinaryData data)
 {
@@ -20,13 +18,13 @@ primary(const MetadataAccount *account)
 	return account->n_address > 0 ? view(account->address[0]) : STR("-");
 }
 
-static const char *
-print_time(int64_t ms, char text[static TIME_SIZE])
+const char *
+admin_print_time(int64_t ms, char text[static ADMIN_TIME_SIZE])
 {
 	time_t seconds = (time_t)(ms / 1000);
 	struct tm parts;
 
-	if (gmtime_r(&seconds, &parts) == NULL || strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+	if (gmtime_r(&seconds, &parts) == NULL || strftime(text, ADMIN_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
 		return "-";
 	return text;
 }
@@ -59,7 +57,7 @@ print_quota(uint64_t bytes, struct buffer *out)
 void
 admin_print_details(const MetadataAccount *account, struct buffer *out)
 {
-	char text[TIME_SIZE];
+	char text[ADMIN_TIME_SIZE];
 
 	buffer_printf(out, "address    %.*s\n", STR_ARG(primary(account)));
 	for (size_t i = 1; i < account->n_address; i++)
@@ -69,9 +67,9 @@ admin_print_details(const MetadataAccount *account, struct buffer *out)
 	admin_print_size(account->used_bytes, out);
 	buffer_printf(out, " in %" PRIu64 " messages\nquota      ", account->used_messages);
 	print_quota(account->quota_bytes, out);
-	buffer_printf(out, "\ncreated    %s\n", print_time(account->created_ms, text));
+	buffer_printf(out, "\ncreated    %s\n", admin_print_time(account->created_ms, text));
 	if (account->deleted_ms != 0)
-		buffer_printf(out, "deleted    %s\n", print_time(account->deleted_ms, text));
+		buffer_printf(out, "deleted    %s\n", admin_print_time(account->deleted_ms, text));
 }
 
 void
@@ -80,8 +78,8 @@ admin_print_line(const MetadataAccount *account, const char *verb, struct buffer
 	buffer_printf(out, "%s %.*s (account %" PRIu64 ")\n", verb, STR_ARG(primary(account)), account->account);
 }
 
-static json_t *
-json_text(ProtobufCBinaryData data)
+json_t *
+admin_json_text(ProtobufCBinaryData data)
 {
 	json_t *text = json_stringn((const char *)data.data, data.len);
 
@@ -108,20 +106,20 @@ void
 admin_print_json(const MetadataAccount *account, struct buffer *out)
 {
 	json_t *object = json_object(), *addresses = json_array();
-	char number[24], text[TIME_SIZE];
+	char number[24], text[ADMIN_TIME_SIZE];
 
 	snprintf(number, sizeof(number), "%" PRIu64, account->account);
 	for (size_t i = 0; i < account->n_address; i++)
-		json_array_append_new(addresses, json_text(account->address[i]));
+		json_array_append_new(addresses, admin_json_text(account->address[i]));
 	json_object_set_new(object, "account", json_string(number));
 	json_object_set_new(object, "addresses", addresses);
-	json_object_set_new(object, "state", json_text(account->state));
-	json_object_set_new(object, "hash", json_text(account->hash));
+	json_object_set_new(object, "state", admin_json_text(account->state));
+	json_object_set_new(object, "hash", admin_json_text(account->hash));
 	json_object_set_new(object, "quota_bytes", json_integer((json_int_t)account->quota_bytes));
 	json_object_set_new(object, "used_bytes", json_integer((json_int_t)account->used_bytes));
 	json_object_set_new(object, "used_messages", json_integer((json_int_t)account->used_messages));
-	json_object_set_new(object, "created", json_string(print_time(account->created_ms, text)));
-	json_object_set_new(object, "deleted", account->deleted_ms ? json_string(print_time(account->deleted_ms, text)) : json_null());
+	json_object_set_new(object, "created", json_string(admin_print_time(account->created_ms, text)));
+	json_object_set_new(object, "deleted", account->deleted_ms ? json_string(admin_print_time(account->deleted_ms, text)) : json_null());
 	admin_print_object(object, out);
 }
 

@@ -24,6 +24,13 @@ struct admin_table {
 };
 void admin_print_table(struct admin_table *table, MetadataAccount *const *accounts, size_t count, struct buffer *out);
 
+/* "2026-11-26T17:00:00Z", in `text`; "-" for what is no time */
+enum { ADMIN_TIME_SIZE = 32 };
+const char *admin_print_time(int64_t ms, char text[static ADMIN_TIME_SIZE]);
+
+/* Bytes as a string of JSON; null when they are not UTF-8. */
+json_t *admin_json_text(ProtobufCBinaryData data);
+
 /* "1.5 GiB", "312 bytes" */
 void admin_print_size(uint64_t bytes, struct buffer *out);
 

@@ -38,7 +38,7 @@ read_file(struct admin *admin, const char *path, struct str *ret)
 enum err
 admin_password(struct admin *admin, const struct admin_line *line, struct str *ret)
 {
-	unsigned given = line->given & ADMIN_OPTS_PASSWORD;
+	uint64_t given = line->given & ADMIN_OPTS_PASSWORD;
 	struct str password = str_c(line->values[ADMIN_OPT_PASSWORD]);
 
 	if (given & (given - 1))

@@ -39,8 +39,17 @@ static const struct options_case cases[] = {
 	{ { "create-account", "a@b", "--email", "a@b" }, ERR_SYNTAX, "one argument too many: a@b" },
 	{ { "create-account", "a@b", "--quota", "1", "--quota", "2" }, ERR_SYNTAX, "given twice: --quota" },
 	{ { "add-address", "a@b" }, ERR_SYNTAX, "add-address needs --address ADDRESS" },
+	{ { "sieve", "put", "a@b", "main", "FILE", "--activate" }, ERR_OK, "" },
+	{ { "sieve", "put", "--global", "main", "FILE" }, ERR_OK, "" },
+	{ { "sieve", "rename", "a@b", "one", "two" }, ERR_OK, "" },
+	{ { "help", "sieve", "rename" }, ERR_OK, "" },
+	{ { "sieve", "list" }, ERR_SYNTAX, "sieve list needs --email ADDRESS" },
+	{ { "sieve", "get", "a@b" }, ERR_SYNTAX, "sieve get needs --name NAME" },
+	{ { "sieve", "get", "--global" }, ERR_SYNTAX, "sieve get needs --name NAME" },
+	{ { "sieve", "list", "--global", "--email", "a@b" }, ERR_SYNTAX, "--global stands in place of a@b" },
+	{ { "sieve", "list", "--global", "a@b" }, ERR_SYNTAX, "one argument too many: a@b" },
 	{ { "list-accounts", "a@b" }, ERR_SYNTAX, "one argument too many: a@b" },
-	{ { "a", "b", "c", "d", "e" }, ERR_SYNTAX, "one argument too many: e" },
+	{ { "a", "b", "c", "d", "e", "f", "g" }, ERR_SYNTAX, "one argument too many: g" },
 };
 
 static enum err
@@ -88,10 +97,23 @@ Test(admin_options, arguments_without_a_name_fill_the_operands_in_order)
 	}
 }
 
+Test(admin_options, the_library_stands_in_place_of_an_account)
+{
+	static const char *const args[ARGS_MAX] = { "sieve", "put", "--global", "main", "FILE" };
+	struct buffer problem = { 0 };
+	struct admin_line line;
+
+	cr_assert_eq(parse(args, &line, &problem), ERR_OK);
+	cr_assert_null(line.values[ADMIN_OPT_EMAIL]);
+	cr_assert_str_eq(line.values[ADMIN_OPT_NAME], "main");
+	cr_assert_str_eq(line.values[ADMIN_OPT_FILE], "FILE");
+}
+
 Test(admin_options, help_names_every_command_and_every_option)
 {
 	static const char *const names[] = { "create-account", "update-account", "delete-account", "restore-account", "list-accounts",
-		"show-account", "add-address", "remove-address", "bus ping", "uidl import" };
+		"show-account", "add-address", "remove-address", "bus ping", "uidl import", "sieve list", "sieve get", "sieve put",
+		"sieve activate", "sieve delete", "sieve rename", "sieve log" };
 	struct buffer out = { 0 };
 
 	admin_help_all(&out);

@@ -105,9 +105,9 @@ answer_account(struct change_call *call, const struct effects *effects)
 
 static const struct refusal refusals[] = {
 	{ ERR_NO_ACCOUNT, "no account has this address, or it was deleted" },
-	{ ERR_EXISTS, "the address is taken, perhaps by a deleted account that can be restored" },
+	{ ERR_EXISTS, "the address is taken, perhaps by a deleted account that can be restored: show-account shows whose it is" },
 	{ ERR_CANNOT, "the main address cannot be removed: make another one the main one first" },
-	{ ERR_NONEXISTENT, "the account has no such address" },
+	{ ERR_NONEXISTENT, "the account has no such address: show-account shows which it has" },
 	{ ERR_LIMIT, "the account has too many addresses" },
 	{ ERR_OK, NULL },
 };
