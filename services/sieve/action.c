@@ -176,7 +176,7 @@ static void
 merge(struct sieve_action *same, const struct sieve_action *action)
 {
 	same->create |= action->create;
-	same->is_copy &= action->is_copy || action->line == 0;
+	same->is_copy &= action->is_copy;
 	if (action->has_flags) {
 		same->flags = action->flags;
 		same->flag_count = action->flag_count;

@@ -80,6 +80,8 @@ sieve_check_enable(struct sieve_check *check, struct str extension)
 	if (found.row == NULL)
 		return false;
 	check->script->enabled |= UINT64_C(1) << found.extension;
+	if (sieve_extensions[found.extension]->brings != NULL)
+		sieve_check_enable(check, str_c(sieve_extensions[found.extension]->brings));
 	check->script->has_ihave |= str_equal(extension, STR("ihave"));
 	return true;
 }
@@ -238,6 +240,18 @@ check_positional(struct sieve_check *check, struct sieve_node *node, const struc
 	return ERR_OK;
 }
 
+/* RFC 8580 s. 3.1: what says how a copy is filed needs the copy. */
+static enum err
+check_fcc(struct sieve_check *check, const struct sieve_node *node)
+{
+	if (!(node->row->flags & SIEVE_FCC) || sieve_tag(node, "fcc") != NULL)
+		return ERR_OK;
+	for (size_t i = 0; i < node->tag_count; i++)
+		if (node->tags[i].row->is_fcc_option)
+			return SIEVE_PROBLEM(check, &node->tags[i].value, "':%s' of '%s' needs ':fcc'", node->tags[i].row->name, node->row->name);
+	return ERR_OK;
+}
+
 static enum err
 check_arguments(struct sieve_check *check, struct sieve_node *node, const struct sieve_argument *argument)
 {
@@ -246,6 +260,7 @@ check_arguments(struct sieve_check *check, struct sieve_node *node, const struct
 	node->tags = uses;
 	while (argument != NULL && argument->kind == SIEVE_ARGUMENT_TAG)
 		TRY(check_tag(check, node, uses, &argument));
+	TRY(check_fcc(check, node));
 	return check_positional(check, node, argument);
 }
 

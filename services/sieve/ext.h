@@ -96,6 +96,7 @@ struct sieve_action_draft;
 #define SIEVE_GROUP_COMPARATOR "comparator"
 #define SIEVE_GROUP_MATCH "match type"
 #define SIEVE_GROUP_ADDRESS_PART "address part"
+#define SIEVE_GROUP_MAILBOX "of ':specialuse' and ':mailboxid'"
 
 struct sieve_tag {
 	const char *name;      /* "copy" */
@@ -168,6 +169,7 @@ enum sieve_lifetime {
 struct sieve_extension {
 	const char *name;                    /* for `require`; NULL: the base language */
 	bool is_implied;                     /* in effect without `require` */
+	const char *brings;                  /* another extension that it puts into effect; NULL: none */
 	bool is_grammar;                     /* changes how scripts are read: not for `ihave` (RFC 5463 s. 4) */
 	const struct sieve_command *commands;      /* ended by a row without a name, as all of these */
 	const struct sieve_tag *tags;

@@ -1,8 +1,10 @@
 /* The interpreter: walks the tree, under limits; and the run from its first script to its result. */
 #include "services/sieve/run.h"
 
-#include <stdio.h>
 #include <time.h>
+
+#include "libcommon/crypto/encode.h"
+#include "libcommon/crypto/hash.h"
 
 /* ---- limits */
 
@@ -106,6 +108,17 @@ sieve_state(struct sieve_run *run, const struct sieve_extension *extension, enum
 	return (*states)[i];
 }
 
+struct str
+sieve_message_id(struct sieve_run *run)
+{
+	struct str hostname = run->input->hostname.len > 0 ? run->input->hostname : STR("localhost");
+	struct str what = arena_printf(run->arena, "%llu:%.*s", (unsigned long long)++run->messages, STR_ARG(run->input->seed));
+	uint8_t hash[SHA256_BYTES];
+
+	sha256(what, hash);
+	return arena_printf(run->arena, "<%.*s@%.*s>", STR_ARG(hex_encode(run->arena, str_from(hash, 16))), STR_ARG(hostname));
+}
+
 bool
 sieve_has(const struct sieve_run *run, const char *extension)
 {
@@ -119,9 +132,11 @@ sieve_enable(struct sieve_run *run, struct str extension)
 {
 	struct sieve_found found = sieve_find_extension(extension);
 
+	const char *brings = found.row != NULL ? sieve_extensions[found.extension]->brings : NULL;
+
 	if (found.row != NULL)
 		run->frame->enabled |= UINT64_C(1) << found.extension;
-	return found.row != NULL;
+	return found.row != NULL && (brings == NULL || sieve_enable(run, str_c(brings)));
 }
 
 void
@@ -274,10 +289,17 @@ enum err
 sieve_run_script(struct sieve_run *run, struct sieve_script *script, struct str name)
 {
 	struct sieve_frame frame = { .script = script, .name = name, .enabled = script->enabled };
+	struct str captures[SIEVE_CAPTURES_MAX];
+	size_t count = run->capture_count;
 
+	/* RFC 6609 s. 3.4: what a script matched is its own. */
+	memcpy(captures, run->captures, sizeof(captures));
+	run->capture_count = 0;
 	enter(run, &frame);
 	TRY(sieve_run_block(run, &script->block));
 	leave(run);
+	memcpy(run->captures, captures, sizeof(captures));
+	run->capture_count = count;
 	return ERR_OK;
 }
 
@@ -316,22 +338,9 @@ run_programs(struct sieve_run *run, const struct sieve_program *programs, size_t
 	return ERR_OK;
 }
 
-/* A discard says nothing beside other actions (RFC 5228 s. 4.4). */
-static void
-drop_discard(struct sieve_run *run)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < run->action_count; i++)
-		if (run->actions[i].kind != SIEVE_DISCARD || run->action_count == 1)
-			run->actions[count++] = run->actions[i];
-	run->action_count = count;
-}
-
 static void
 give_result(struct sieve_run *run, enum sieve_outcome outcome, struct sieve_result *ret_result)
 {
-	drop_discard(run);
 	*ret_result = (struct sieve_result){ .outcome = outcome, .actions = run->actions, .action_count = run->action_count,
 		.failure = run->failure, .trace = run->trace, .trace_count = run->trace_count, .steps = run->steps };
 	if (outcome == SIEVE_NEED) {

@@ -100,8 +100,6 @@ print_action(const struct sieve_action *action, struct buffer *out)
 		print_mark(&action->mark, out);
 	buffer_add(out, action->create ? STR(" create") : STR(""));
 	buffer_add(out, action->is_copy ? STR(" copy") : STR(""));
-	print_named("header", action->header, out);
-	print_named("message", action->message, out);
 	buffer_add_byte(out, '\n');
 }
 

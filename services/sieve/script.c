@@ -19,7 +19,7 @@ const struct sieve_limits sieve_limits_default = {
 	.includes = 100,
 	.include_depth = 10,
 	.regex_steps = 100 * 1000,
-	.vacation_min_s = 24 * 60 * 60,
+	.vacation_min_s = 0,
 	.vacation_default_s = 7 * 24 * 60 * 60,
 	.vacation_max_s = 30 * 24 * 60 * 60,
 };

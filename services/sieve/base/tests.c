@@ -8,13 +8,23 @@ static const char *const address_fields[] = { "from", "to", "cc", "bcc", "sender
 	"abuse-reports-to", "x-complaints-to", "x-report-abuse-to", "approved", "x-beenthere", "x-envelope-from", "x-envelope-to",
 	"for-approval", "for-comment", "for-handling", "original-recipient", "notice-requested-upon-delivery-to" };
 
+/* Those that everybody knows to be something else: who asks for addresses there meant 'header'. */
+static const char *const other_fields[] = { "subject", "date", "message-id", "in-reply-to", "references", "received", "comments", "keywords",
+	"mime-version", "content-type", "content-transfer-encoding", "content-disposition", "resent-date", "resent-message-id", "list-id" };
+
+static bool
+is_among(struct str name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_equal_nocase(name, str_c(names[i])))
+			return true;
+	return false;
+}
+
 static bool
 has_addresses(struct str name)
 {
-	for (size_t i = 0; i < sizeof(address_fields) / sizeof(address_fields[0]); i++)
-		if (str_equal_nocase(name, str_c(address_fields[i])))
-			return true;
-	return false;
+	return is_among(name, address_fields, sizeof(address_fields) / sizeof(address_fields[0]));
 }
 
 static enum err
@@ -73,11 +83,16 @@ address_check(struct sieve_check *check, struct sieve_node *node)
 {
 	const struct sieve_value *names = &node->arguments[0];
 
-	for (size_t i = 0; i < names->count; i++)
-		if (names->strings[i].pieces == NULL && !has_addresses(names->strings[i].text))
-			sieve_warn(check, names->strings[i].line, names->strings[i].column,
-			    "the field \"%.*s\" has no addresses, so this is never true; 'header' looks at any field",
-			    STR_ARG(str_sub(names->strings[i].text, 0, 40)));
+	for (size_t i = 0; i < names->count; i++) {
+		const struct sieve_string *name = &names->strings[i];
+
+		if (name->pieces != NULL || has_addresses(name->text))
+			continue;
+		if (is_among(name->text, other_fields, sizeof(other_fields) / sizeof(other_fields[0])))
+			return SIEVE_PROBLEM(check, name, "the field \"%.*s\" has no addresses: use 'header'", STR_ARG(name->text));
+		sieve_warn(check, name->line, name->column, "the field \"%.*s\" is not known to have addresses, so this is never true",
+		    STR_ARG(str_sub(name->text, 0, 40)));
+	}
 	return ERR_OK;
 }
 
