@@ -27,11 +27,13 @@ void
 mail_casemap(struct str text, struct buffer *out, uint32_t *offsets)
 {
 	size_t before = buffer_len(out);
+	bool is_utf8 = str_is_utf8(text);
 
 	for (size_t at = 0, len; at < text.len; at += len) {
 		size_t from = buffer_len(out);
-		utf8proc_int32_t c;
-		utf8proc_ssize_t read = utf8proc_iterate((const utf8proc_uint8_t *)text.ptr + at, (utf8proc_ssize_t)(text.len - at), &c);
+		utf8proc_int32_t c = -1;
+		utf8proc_ssize_t read = is_utf8 ?
+		    utf8proc_iterate((const utf8proc_uint8_t *)text.ptr + at, (utf8proc_ssize_t)(text.len - at), &c) : 0;
 
 		len = read > 0 ? (size_t)read : 1;
 		if (read > 0)

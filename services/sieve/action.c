@@ -94,7 +94,7 @@ is_refusal(const struct sieve_action *action)
 static bool
 is_against_refusal(const struct sieve_action *action)
 {
-	bool is_delivery = is_filing(action) || action->kind == SIEVE_REDIRECT;
+	bool is_delivery = (is_filing(action) && action->message.ptr == NULL) || action->kind == SIEVE_REDIRECT;
 
 	return is_refusal(action) || (is_delivery && !action->is_copy) || (action->kind == SIEVE_SEND && action->send == SIEVE_SEND_VACATION);
 }
@@ -106,17 +106,23 @@ is_vacation(const struct sieve_action *action)
 }
 
 static enum err
+check_conflict(struct sieve_run *run, const struct sieve_node *node, const struct sieve_action *action, const struct sieve_action *other)
+{
+	if (is_refusal(action) && is_refusal(other))
+		return sieve_fail(run, node, "'reject' or 'ereject' can be done only once for a mail (it was in line %u)", (unsigned)other->line);
+	if ((is_refusal(action) && is_against_refusal(other)) || (is_refusal(other) && is_against_refusal(action)))
+		return sieve_fail(run, node, "'reject' and 'ereject' do not go with what delivers or answers the mail (see line %u)",
+		    (unsigned)other->line);
+	if (is_vacation(action) && is_vacation(other))
+		return sieve_fail(run, node, "only one vacation reply is sent for a mail (the first is in line %u)", (unsigned)other->line);
+	return ERR_OK;
+}
+
+static enum err
 check_conflicts(struct sieve_run *run, const struct sieve_node *node, const struct sieve_action *action)
 {
-	for (size_t i = 0; i < run->action_count; i++) {
-		const struct sieve_action *other = &run->actions[i];
-
-		if ((is_refusal(action) && is_against_refusal(other)) || (is_refusal(other) && is_against_refusal(action)))
-			return sieve_fail(run, node, "a mail can not be refused and also kept, filed, redirected or answered (see line %u)",
-			    (unsigned)other->line);
-		if (is_vacation(action) && is_vacation(other))
-			return sieve_fail(run, node, "only one vacation reply is sent for a mail (the first is in line %u)", (unsigned)other->line);
-	}
+	for (size_t i = 0; i < run->action_count; i++)
+		TRY(check_conflict(run, node, action, &run->actions[i]));
 	return ERR_OK;
 }
 
@@ -155,6 +161,15 @@ apply_extensions(struct sieve_run *run, const struct sieve_node *node, struct si
 	for (size_t i = 0; sieve_extensions[i] != NULL; i++)
 		if ((run->frame->enabled >> i & 1) && sieve_extensions[i]->apply != NULL)
 			TRY(sieve_extensions[i]->apply(run, node, action));
+	return ERR_OK;
+}
+
+static enum err
+call_done(struct sieve_run *run, const struct sieve_node *node, const struct sieve_action *action)
+{
+	for (size_t i = 0; sieve_extensions[i] != NULL; i++)
+		if ((run->frame->enabled >> i & 1) && sieve_extensions[i]->done != NULL)
+			TRY(sieve_extensions[i]->done(run, node, action));
 	return ERR_OK;
 }
 
@@ -202,7 +217,7 @@ sieve_do(struct sieve_run *run, const struct sieve_node *node, struct sieve_acti
 	run->actions = sieve_grow(run->arena, run->actions, run->action_count, &run->action_room, sizeof(*run->actions));
 	run->actions[run->action_count++] = *action;
 	run->redirects += action->kind == SIEVE_REDIRECT;
-	return ERR_OK;
+	return call_done(run, node, action);
 }
 
 enum err

@@ -61,6 +61,17 @@ add_folded(struct buffer *out, struct str text, size_t column)
 	}
 }
 
+/* Words of ASCII at the beginning stay as they are, with the blank behind them. */
+static size_t
+ascii_words(struct str text)
+{
+	size_t words = 0;
+
+	for (size_t i = 0; i < text.len && (unsigned char)text.ptr[i] < 0x80; i++)
+		words = text.ptr[i] == ' ' ? i + 1 : words;
+	return words < LINE_MAX_BYTES / 2 ? words : 0;
+}
+
 /* Without what would end the line, in one line. */
 static struct str
 clean(struct arena *arena, struct str text)
@@ -79,10 +90,14 @@ sieve_add_field(struct buffer *out, const char *name, struct str value)
 
 	value = clean(&arena, value);
 	buffer_printf(out, "%s: ", name);
-	if (sieve_is_ascii(value))
+	if (sieve_is_ascii(value)) {
 		add_folded(out, value, strlen(name) + 2);
-	else
-		add_encoded_words(out, value);
+	} else {
+		size_t plain = ascii_words(value);
+
+		buffer_add(out, str_sub(value, 0, plain));
+		add_encoded_words(out, str_sub(value, plain, SIZE_MAX));
+	}
 	buffer_add(out, STR("\r\n"));
 	arena_clear(&arena);
 }

@@ -90,8 +90,6 @@ struct sieve_command {
 	enum err (*test)(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_true);
 };
 
-struct sieve_action_draft;
-
 /* Tags that exclude each other are of one group; these the checker knows. */
 #define SIEVE_GROUP_COMPARATOR "comparator"
 #define SIEVE_GROUP_MATCH "match type"
@@ -183,6 +181,8 @@ struct sieve_extension {
 	enum err (*cut)(struct sieve_check *check, struct sieve_string *string);
 	/* Each action that a script does while it is in effect, the implicit keep too (node NULL), after its tags. */
 	enum err (*apply)(struct sieve_run *run, const struct sieve_node *node, struct sieve_action *action);
+	/* The same when it has been put in the list: it may do more. */
+	enum err (*done)(struct sieve_run *run, const struct sieve_node *node, const struct sieve_action *action);
 };
 
 /* ---- nodes */

@@ -325,13 +325,7 @@ static enum err
 run_programs(struct sieve_run *run, const struct sieve_program *programs, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		size_t before = run->action_count;
-		enum err err = run_program(run, &programs[i], i + 1 == count);
-
-		if (err != ERR_OK) {
-			run->action_count = before;
-			return err;
-		}
+		TRY(run_program(run, &programs[i], i + 1 == count));
 		if (run->is_keep_cancelled && !run->is_kept)
 			return ERR_OK;
 	}
@@ -368,7 +362,8 @@ sieve_run(const struct sieve_program *programs, size_t count, const struct sieve
 		return;
 	}
 	if (err != ERR_OK) {
-		/* Nothing that the failed script had in mind is done to the mail, but that it is kept. */
+		/* Nothing is done to the mail, but that it is kept (RFC 5228 s. 2.10.6). */
+		run.action_count = 0;
 		run.frame = &outermost;
 		run.limits = &(struct sieve_limits){ 0 };
 		run.is_keep_cancelled = false;

@@ -96,10 +96,11 @@ print_action(const struct sieve_action *action, struct buffer *out)
 	print_named("specialuse", action->special_use, out);
 	print_named("mailboxid", action->mailbox_id, out);
 	print_flags(action, out);
-	if (action->mark.kind.len > 0)
+	if (action->mark.kind.len > 0 && action->kind != SIEVE_FILEINTO)
 		print_mark(&action->mark, out);
 	buffer_add(out, action->create ? STR(" create") : STR(""));
 	buffer_add(out, action->is_copy ? STR(" copy") : STR(""));
+	buffer_add(out, action->kind == SIEVE_FILEINTO && action->message.ptr != NULL ? STR(" message") : STR(""));
 	buffer_add_byte(out, '\n');
 }
 

@@ -176,7 +176,7 @@ struct sieve_action {
 enum sieve_outcome {
 	SIEVE_OK,
 	SIEVE_NEED,   /* the needs say what; there are no actions */
-	SIEVE_FAILED, /* `failure` says why; the actions are those of the scripts before, and the implicit keep */
+	SIEVE_FAILED, /* `failure` says why; the one action is the implicit keep */
 };
 
 struct sieve_failure {
@@ -210,8 +210,8 @@ struct sieve_result {
 
 /*
  * Run the scripts in order. The next one is run while the implicit keep is in force, or after an explicit keep; what cancels the keep ends
- * it. The implicit keep is done at the end, if the last script that was run has not cancelled it. A script that fails is as if it had not been
- * run, and the last: what those before it did stands, and the implicit keep is done.
+ * it. The implicit keep is done at the end, if the last script that was run has not cancelled it. When one of them
+ * fails, nothing of all that is done but the implicit keep.
  * Strings of the result live in `arena`, or are the input's, or the scripts'.
  */
 void sieve_run(const struct sieve_program *programs, size_t count, const struct sieve_input *input, const struct sieve_limits *limits,
@@ -221,9 +221,10 @@ void sieve_run(const struct sieve_program *programs, size_t count, const struct 
  * The actions as text, one a line, for people and tests:
  *
  *	keep
- *	fileinto "Lists/sora" flags="\Seen $label" create copy
+ *	fileinto "Lists/sora" specialuse="\\Junk" mailboxid="F1" flags="\\Seen $label" create copy
+ *	fileinto "Sent" message                             a copy of what is sent
  *	redirect "me@example.org"
- *	send vacation "sender@example.org" mark=vacation:<days or seconds>
+ *	send vacation "sender@example.org" mark=vacation:<seconds>
  *	refuse "text"
  *	discard
  *	mark duplicate 604800

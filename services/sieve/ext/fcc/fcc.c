@@ -1,7 +1,6 @@
 /* :fcc, a copy of what is sent.                                                                        RFC 8580 */
 #include "services/sieve/ext.h"
 
-/* Options of the copy mean nothing without one. */
 static enum err
 fcc_check(struct sieve_check *check, struct sieve_node *node, const struct sieve_value *value)
 {
@@ -11,7 +10,7 @@ fcc_check(struct sieve_check *check, struct sieve_node *node, const struct sieve
 
 /* The copy goes where what is sent goes: it has the same mark, and the tags of the node that are for filing. */
 static enum err
-fcc_apply(struct sieve_run *run, const struct sieve_node *node, struct sieve_action *action)
+fcc_done(struct sieve_run *run, const struct sieve_node *node, const struct sieve_action *action)
 {
 	const struct sieve_value *mailbox = node != NULL ? sieve_tag(node, "fcc") : NULL;
 	struct sieve_action copy;
@@ -31,4 +30,4 @@ static const struct sieve_tag TAGS[] = {
 	{ 0 },
 };
 
-const struct sieve_extension sieve_ext_fcc = { .name = "fcc", .tags = TAGS, .apply = fcc_apply };
+const struct sieve_extension sieve_ext_fcc = { .name = "fcc", .tags = TAGS, .done = fcc_done };

@@ -17,17 +17,14 @@ struct includes {
 
 /* ---- names */
 
-/*
- * RFC 5804 s. 1.6 (UTF-8 without control characters and line separators), and nothing that would mean something to a file system, as RFC 6609
- * s. 4 asks.
- */
+/* RFC 5804 s. 1.6: UTF-8 without control characters and line separators. Scripts are no files, so "/" and ".." mean nothing (RFC 6609 s. 4). */
 static bool
 is_script_name(struct str name)
 {
 	for (size_t i = 0; i < name.len; i++) {
 		unsigned char c = (unsigned char)name.ptr[i], next = i + 1 < name.len ? (unsigned char)name.ptr[i + 1] : 0;
 
-		if (c < 0x20 || c == 0x7f || c == '/' || (c == 0xC2 && next >= 0x80 && next <= 0x9f))
+		if (c < 0x20 || c == 0x7f || (c == 0xC2 && next >= 0x80 && next <= 0x9f))
 			return false;
 		if (str_starts_with(str_sub(name, i, SIZE_MAX), STR("\xE2\x80\xA8")) || str_starts_with(str_sub(name, i, SIZE_MAX), STR("\xE2\x80\xA9")))
 			return false;

@@ -19,7 +19,7 @@ compose_notice(struct sieve_run *run, struct str reason, struct buffer *out)
 	sieve_add_text_part(out, arena_printf(sieve_arena(run),
 	    "The message was refused by the recipient's mail filtering program.\r\nThe reason given was as follows:\r\n\r\n%.*s", STR_ARG(reason)));
 	buffer_printf(out, "--%.*s\r\nContent-Type: message/disposition-notification\r\n\r\n", STR_ARG(boundary));
-	buffer_printf(out, "Reporting-UA: %.*s; Sora\r\nFinal-Recipient: rfc822; %.*s\r\n", STR_ARG(input->hostname), STR_ARG(input->recipient));
+	buffer_printf(out, "Reporting-UA: %.*s; Sora\r\nFinal-Recipient: rfc822;%.*s\r\n", STR_ARG(input->hostname), STR_ARG(input->recipient));
 	if (id.len > 0)
 		sieve_add_field(out, "Original-Message-ID", id);
 	buffer_printf(out, "Disposition: automatic-action/MDN-sent-automatically; deleted\r\n\r\n--%.*s\r\nContent-Type: text/rfc822-headers\r\n",
