@@ -298,11 +298,18 @@ def test_a_stopped_primary_is_left_for_the_promoted_standby_and_not_gone_back_to
         for t in threads:
             t.start()
         progress(threads, 3)
+        wait_for("each replica knows the old one", lambda: all(mine.metric(f"metadata-{n}", "sora_pg_reconnects_total") > 0 for n in (1, 2)))
         pair.first.signal(signal.SIGSTOP)
         pair.promote()
         begun = time.monotonic()
         progress(threads, 3)
         assert time.monotonic() - begun < 45
+
+        def knows(name):
+            with open(mine.processes[name].log, errors="replace") as log:
+                return "event=pg.failover" in log.read()
+        # Each looks for itself, every few seconds.
+        wait_for("each replica knows of the failover", lambda: knows("metadata-1") and knows("metadata-2"))
         pair.first.signal(signal.SIGCONT)
         pair.settings(pair.first, synchronous_standby_names="")
         for name in ("metadata-1", "metadata-2"):

@@ -78,6 +78,7 @@ struct pg_pool {
 	size_t writers, writers_max; /* of them: those that write, or wait for the answer of a COMMIT */
 	size_t place;            /* of the host that was a primary last */
 	struct pg_history history; /* the newest that was seen */
+	bool has_looked;         /* at all hosts: before that it may be the newest of some */
 	bool has_moved;          /* to it from another, and nobody has been told */
 	int64_t backoff_ms;      /* 0: the last attempt to connect succeeded */
 	int64_t next_try_ms;

@@ -106,15 +106,16 @@ static enum err
 connect_any(struct pg_pool *pool, int64_t deadline_ms, struct arena *arena, struct pg **ret, struct str *reterr_text)
 {
 	size_t first;
-	bool is_first;
+	bool has_looked;
 
 	pthread_mutex_lock(&pool->mutex);
-	is_first = pool->history.system == 0;
+	has_looked = pool->has_looked;
 	pthread_mutex_unlock(&pool->mutex);
-	/* Several may say that they are: the newest is known only when all have been asked. */
-	if (is_first && pool->hosts > 1)
+	/* Several may say that they are: the newest is known only when all have been asked. Who comes meanwhile does not go by what half of them said. */
+	if (!has_looked && pool->hosts > 1)
 		pg_look_around(pool, deadline_ms);
 	pthread_mutex_lock(&pool->mutex);
+	pool->has_looked = pool->history.system != 0;
 	first = pool->place;
 	pthread_mutex_unlock(&pool->mutex);
 	for (size_t i = 0; i < pool->hosts; i++) {
