@@ -21,7 +21,12 @@ $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | $$(GENERATED)
 
 tests: $(TEST_PROGRAMS)
 
-# Fuzzers are clang's, and so are the objects they are linked with.
+# Fuzzers are clang's, and so are the objects they are linked with, which they share.
+FUZZ_CC = clang -std=gnu17 -D_GNU_SOURCE -O1 -g -fno-sanitize-recover=all -fsanitize=address,undefined
+$(BUILD)/obj/fuzz/%.o: %.c $(BUILD)/flags | $$(GENERATED)
+	@mkdir -p $(@D) && echo "cc for fuzzers $<"
+	@$(FUZZ_CC),fuzzer-no-link $(CPPFLAGS) -DSORA_VERSION='"fuzz"' -c -o $@ $<
+
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)
 FUZZ_MORE-imap = $(filter-out %/main.c,$(wildcard services/imap/*.c services/imap/commands/*.c services/imap/ext/*/*.c)) $(imap_tables) \
@@ -32,10 +37,10 @@ FUZZ_MORE-managesieve = services/managesieve/parser.c services/managesieve/strin
 FUZZ_MORE-bus = libcommon/bus/codec.c $(filter %.pb-c.c %/methods.c,$(proto_made))
 FUZZ_MORE-proxy = libcommon/net/proxy.c
 FUZZ_MORE-frame = $(wildcard services/blob/frame/*.c)
-$(FUZZERS): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c | $(GENERATED)
-	@mkdir -p $(@D) && echo "fuzz $@"
-	@clang -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -I. -I$(GEN) $(PKG_CFLAGS) -DSORA_VERSION='"fuzz"' -o $@ $< $(FUZZ_SOURCES) $(PKG_LIBS)
+FUZZ_OBJECTS = $(patsubst %.c,$(BUILD)/obj/fuzz/%.o,tests/fuzz/fuzz_$*.c $(FUZZ_SOURCES))
+$(FUZZERS): $(BUILD)/fuzz/%: $$(FUZZ_OBJECTS)
+	@mkdir -p $(@D) && echo "link $@"
+	@$(FUZZ_CC),fuzzer -o $@ $^ $(PKG_LIBS)
 
 fuzz: $(FUZZERS)
 

@@ -112,6 +112,7 @@
 	X(LIST, pop3_tls_listen, "pop3.tls_listen", "[0.0.0.0:995]", "implicit TLS; only with tls.certificate")        \
 	X(BOOL, pop3_plain_login, "pop3.plain_login", "false", "allow passwords without TLS from other hosts than this one") \
 	X(TIME, pop3_idle, "pop3.idle", "10m", "a silent client is disconnected after this; RFC 1939 asks for 10m at least") \
+	X(LIST, pop3_xclient_from, "pop3.xclient_from", "[]", "networks of proxies that may say by XCLIENT who their client is") \
 	X(STR, pop3_mailbox, "pop3.mailbox", "INBOX", "the mailbox that is the maildrop")                              \
 	X(TIME, pop3_login_delay, "pop3.login_delay", "0s", "the least between two logins of an account (RFC 2449); 0: no limit") \
 	/* ---- sora-managesieve */                                                                                    \
@@ -128,7 +129,6 @@
 	X(TIME, net_login_time, "net.login_time", "60s", "until a client has logged in")                               \
 	X(TIME, net_write_time, "net.write_time", "60s", "a client that in so long takes less than 64K of what waits for it is disconnected")    \
 	X(LIST, net_proxy_from, "net.proxy_from", "[]", "networks whose PROXY protocol v2 header is expected and believed") \
-	X(LIST, net_xclient_from, "net.xclient_from", "[]", "networks of proxies whose XCLIENT is believed, which says who the client is") \
 	/* ---- sora-worker */                                                                                         \
 	X(TIME, worker_sweep_every, "worker.sweep_every", "6h", "how often objects that nothing refers to are looked for") \
 	X(TIME, worker_purge_every, "worker.purge_every", "10m", "how often expunged messages past their time are removed")

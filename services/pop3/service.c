@@ -32,7 +32,7 @@ open_net(struct pop3_server *server)
 	TRY(net_server_new(&pop3_protocol, server, &limits, server->context->tls, config->net_proxy_from.items,
 	    config->net_proxy_from.count, &server->net));
 	TRY(listen_all(server, &config->pop3_listen, false));
-	TRY(net_server_believe_xclient(server->net, config->net_xclient_from.items, config->net_xclient_from.count));
+	TRY(net_server_believe_xclient(server->net, config->pop3_xclient_from.items, config->pop3_xclient_from.count));
 	if (server->context->tls != NULL)
 		TRY(listen_all(server, &config->pop3_tls_listen, true));
 	return net_server_start(server->net);

@@ -199,7 +199,7 @@ def test_proxies_that_are_trusted_say_who_the_client_is(stack):
     stack.ops[name] = ops
     stack.add(name, "sora-pop3", stack.config(name, **{
         **stack.bus("pop3"), "pop3.listen": [f"{HOST}:{listen}"], "pop3.tls_listen": [], "ops.listen": [f"{HOST}:{ops}"],
-        "pop3.plain_login": False, "net.proxy_from": ["127.0.0.0/8"], "net.xclient_from": ["192.0.2.0/24"]}))
+        "pop3.plain_login": False, "net.proxy_from": ["127.0.0.0/8"], "pop3.xclient_from": ["192.0.2.0/24"]}))
     process, user = stack.processes[name].start(), stack.account()
     try:
         with socket.create_connection((HOST, listen), timeout=60) as s:
