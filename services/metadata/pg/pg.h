@@ -11,7 +11,7 @@
 
 /* ---- parameters */
 
-enum { PG_ARGS_MAX = 32 };
+enum { PG_ARGS_MAX = 40 };
 
 /* Zero it, set the arena, then add the parameters in their order; what is given must live as long as the arena. */
 struct pg_args {

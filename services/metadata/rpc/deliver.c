@@ -3,10 +3,13 @@
 
 #include "services/metadata/rpc/rpc.h"
 
-enum { ACTIONS_MAX = 64, RECIPIENTS_MAX = 10000, TRANSACTION_MAX = 64 };
+enum { RECIPIENTS_MAX = 10000, TRANSACTION_MAX = 64 };
 
 static const struct pg_statement deliver_statement = { "deliver",
-	"SELECT * FROM mail_deliver($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)" };
+	"SELECT * FROM mail_deliver($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)" },
+	filtered_statement = { "deliver_filtered",
+	"SELECT * FROM mail_deliver_filtered($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
+	" $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)" };
 
 struct delivery;
 
@@ -78,7 +81,7 @@ action_args(struct pg_args *args, const MetadataDeliverRequest__Recipient *to)
 static void
 lock_names(struct write *write, const MetadataDeliverRequest__Recipient *to)
 {
-	write->is_alone = to->n_action > WRITE_LOCKS_MAX - 1;
+	write->is_alone = to->n_action > WRITE_LOCKS_MAX - 1 || delivery_is_alone(to);
 	if (write->is_alone)
 		return;
 	write->names[write->name_count++] = STR("INBOX");
@@ -87,18 +90,10 @@ lock_names(struct write *write, const MetadataDeliverRequest__Recipient *to)
 			write->names[write->name_count++] = mailbox_name(write->arena, str_of(to->action[i]->fileinto));
 }
 
+/* One mail, into mailboxes by name: the way of most. */
 static void
-copy_args(struct copy *copy, const MetadataDeliverRequest *req, size_t place)
+plain_args(struct pg_args *args, const MetadataMail *mail, const MetadataDeliverRequest__Recipient *to)
 {
-	const MetadataDeliverRequest__Recipient *to = req->recipient[place];
-	const MetadataMail *mail = req->mail;
-	struct pg_args *args = &copy->write.args;
-
-	args->arena = &copy->arena;
-	pg_arg_int(args, (int64_t)to->account);
-	key_args(args, key_part(copy->delivery->rpc->key, place));
-	pg_arg_bytes(args, str_of(req->transaction));
-	pg_arg_timeline(args);
 	pg_arg_bytes(args, str_of(mail->blob));
 	pg_arg_int(args, mail->put_ms);
 	pg_arg_int(args, (int64_t)mail->blob_size);
@@ -112,6 +107,26 @@ copy_args(struct copy *copy, const MetadataDeliverRequest *req, size_t place)
 	pg_arg_bytes(args, str_of(mail->fields));
 	pg_arg_int(args, date_now());
 	action_args(args, to);
+}
+
+static void
+copy_args(struct copy *copy, const MetadataDeliverRequest *req, size_t place)
+{
+	const MetadataDeliverRequest__Recipient *to = req->recipient[place];
+	struct pg_args *args = &copy->write.args;
+
+	args->arena = &copy->arena;
+	pg_arg_int(args, (int64_t)to->account);
+	key_args(args, key_part(copy->delivery->rpc->key, place));
+	pg_arg_bytes(args, str_of(req->transaction));
+	pg_arg_timeline(args);
+	if (!delivery_is_filtered(to)) {
+		plain_args(args, req->mail, to);
+		return;
+	}
+	copy->write.statement = &filtered_statement;
+	pg_arg_int(args, date_now());
+	delivery_filtered_args(args, req, to);
 }
 
 static void
@@ -140,7 +155,7 @@ check_recipient(const MetadataDeliverRequest__Recipient *to)
 	if (to->n_action == 0 || to->n_action > ACTIONS_MAX || to->prefix.len > PREFIX_MAX || to->account == 0)
 		return ERR_INVALID;
 	for (size_t i = 0; i < to->n_action; i++)
-		TRY(mail_check(NULL, STR_NONE, to->action[i]->flags, to->action[i]->keyword, to->action[i]->n_keyword));
+		TRY(delivery_action_check(to->action[i]));
 	return ERR_OK;
 }
 

@@ -2,7 +2,8 @@
 #include "libcommon/core/clock.h"
 #include "services/metadata/rpc/rpc.h"
 
-enum { BLOB_MAX = 64, KEYWORD_BYTES = 255, DERIVED_MAX = 2 << 20, MARK_MAX = 64 };
+enum { BLOB_MAX = 64, KEYWORD_BYTES = 255, DERIVED_MAX = 2 << 20, KIND_MAX = 32, MARK_MAX = 64 };
+static const int64_t LIFE_MAX_MS = 100LL * 365 * 86400 * 1000;
 
 static bool
 is_keyword(struct str s)
@@ -30,15 +31,20 @@ mail_check(const MetadataMail *mail, struct str prefix, uint32_t flags, Protobuf
 	return ERR_OK;
 }
 
+bool
+word_is_kind(struct str word)
+{
+	for (size_t i = 0; i < word.len; i++)
+		if (word.ptr[i] < 'a' || word.ptr[i] > 'z')
+			return false;
+	return word.len > 0 && word.len <= KIND_MAX;
+}
+
 enum err
 mark_check(const MetadataMark *mark)
 {
-	struct str kind = str_of(mark->kind);
-
-	for (size_t i = 0; i < kind.len; i++)
-		if (kind.ptr[i] < 'a' || kind.ptr[i] > 'z')
-			return ERR_INVALID;
-	if (kind.len == 0 || kind.len > KIND_MAX || mark->key.len == 0 || mark->key.len > MARK_MAX || mark->life_ms < 0)
+	if (!word_is_kind(str_of(mark->kind)) || mark->key.len == 0 || mark->key.len > MARK_MAX || mark->life_ms < 0 ||
+	    mark->life_ms > LIFE_MAX_MS)
 		return ERR_INVALID;
 	return ERR_OK;
 }

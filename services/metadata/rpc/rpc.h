@@ -81,15 +81,26 @@ enum err sync_after(struct rpc *rpc, uint64_t account, uint64_t mailbox, const M
 
 /* mail.c: columns of new mails. ERR_INVALID: a reference is missing, a prefix or a flag is none. */
 enum err mail_check(const MetadataMail *mail, struct str prefix, uint32_t flags, ProtobufCBinaryData *const keywords, size_t keyword_count);
-/* ERR_INVALID: its kind is not a word of small letters, its key is missing or too long. */
+/* A word of small letters, at most 32. */
+bool word_is_kind(struct str word);
+/* ERR_INVALID: its kind is none, its key is missing or too long. */
 enum err mark_check(const MetadataMark *mark);
 /* A date now, offset 0, as in MetadataRows. */
 int64_t date_now(void);
-enum { FLAGS_ALL = 31, KEYWORDS_MAX = 64, PREFIX_MAX = 4096, KIND_MAX = 32 };
+enum { FLAGS_ALL = 31, KEYWORDS_MAX = 64, PREFIX_MAX = 4096 };
 /* The attributes that are a special use. */
 enum {
 	SPECIAL_USES = METADATA_ATTRIBUTE__METADATA_ARCHIVE | METADATA_ATTRIBUTE__METADATA_DRAFTS | METADATA_ATTRIBUTE__METADATA_JUNK |
 	    METADATA_ATTRIBUTE__METADATA_SENT | METADATA_ATTRIBUTE__METADATA_TRASH,
 };
+
+/* filtered.c: a recipient of Deliver whose actions are more than mailboxes by name. */
+enum { ACTIONS_MAX = 64, MAIL_ADDRESS_MAX = 1000, MESSAGE_ID_MAX = 1000 };
+enum err delivery_action_check(const MetadataAction *action);
+bool delivery_is_filtered(const MetadataDeliverRequest__Recipient *to);
+/* Locks other things than mailboxes by name. */
+bool delivery_is_alone(const MetadataDeliverRequest__Recipient *to);
+/* From the mails on. */
+void delivery_filtered_args(struct pg_args *args, const MetadataDeliverRequest *req, const MetadataDeliverRequest__Recipient *to);
 
 #endif

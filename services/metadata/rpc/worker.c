@@ -49,7 +49,8 @@ rpc_purge(struct rpc *rpc, const MetadataPurgeRequest *req, MetadataPurgeReply *
 		doomed = { "purge_doomed", "SELECT purge_doomed($1)" },
 		expunged = { "purge_expunged", "SELECT purge_expunged($1, $2)" },
 		journal = { "purge_journal", "SELECT purge_journal($1, $2)" },
-		calls = { "purge_calls", "SELECT purge_calls($1)" };
+		calls = { "purge_calls", "SELECT purge_calls($1)" },
+		marks = { "purge_marks", "SELECT purge_marks($1)" };
 	const struct config *config = ((struct metadata *)rpc->service)->config;
 	const struct {
 		const struct pg_statement *statement;
@@ -61,6 +62,7 @@ rpc_purge(struct rpc *rpc, const MetadataPurgeRequest *req, MetadataPurgeReply *
 		{ &expunged, true, true, true, config->expunge_keep },
 		{ &journal, true, true, false, config->journal_keep },
 		{ &calls, true, false, false, 0 },
+		{ &marks, true, false, false, 0 },
 	};
 	int32_t limit = req->limit == 0 || req->limit > PURGE_MAX ? PURGE_MAX : (int32_t)req->limit;
 	int64_t now_ms;

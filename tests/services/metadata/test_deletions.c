@@ -309,7 +309,8 @@ Test(metadata_deletions, a_mail_on_its_way_out_wants_its_body)
 	uint32_t uid = put(account, 5, 1);
 	size_t wanted;
 
-	sql("INSERT INTO outbox VALUES (%lld, 1, 0, 0, '', 0, 0, 'redirect', '', '', '{}', %s, '')", (long long)account, ref_sql(5, 1));
+	sql("INSERT INTO outbox (account, kind, sender, recipient, domain, message_id, blob, blob_size, prefix)"
+	    " VALUES (%lld, 'redirect', '', '', '', '', %s, 100, '')", (long long)account, ref_sql(5, 1));
 	expunge(account, uid);
 	cr_assert_eq(purge_by(as(0, BUS_ROLE_WORKER)), ERR_OK);
 	cr_assert_eq(sql_int("SELECT count(*) FROM messages"), 0);
