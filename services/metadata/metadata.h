@@ -34,6 +34,12 @@ extern const struct metadata_handlers metadata_handlers;
  */
 enum err metadata_read(struct rpc *rpc, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret);
 
+/*
+ * Run a statement that changes something and may be done twice, in a transaction of its own; one that lost against another is run again.
+ * Errors as above.
+ */
+enum err metadata_run(struct rpc *rpc, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret);
+
 /* A view of a message's `bytes`. */
 static inline struct str
 str_of(ProtobufCBinaryData data)

@@ -90,12 +90,6 @@ address_fold(struct arena *arena, struct str address, struct str *ret)
 	return ERR_OK;
 }
 
-struct str
-address_domain(struct arena *arena, struct str address)
-{
-	return arena_lower(arena, str_sub(address, str_rindex(address, '@') + 1, SIZE_MAX));
-}
-
 bool
 address_without_detail(struct arena *arena, struct str address, struct str separator, struct str *ret)
 {

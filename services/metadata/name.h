@@ -21,8 +21,6 @@ enum err script_name(struct arena *arena, struct str name, struct str *ret);
 
 /* An address as it is looked up: case folded, NFC. ERR_INVALID: not one (user@domain without white space, at most 512 bytes). */
 enum err address_fold(struct arena *arena, struct str address, struct str *ret);
-/* What is behind the last @, its letters of ASCII made small: where a mail goes. */
-struct str address_domain(struct arena *arena, struct str address);
 /* The address without its detail (user+detail@domain); false: it has none. */
 bool address_without_detail(struct arena *arena, struct str address, struct str separator, struct str *ret);
 

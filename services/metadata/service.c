@@ -10,19 +10,36 @@
 #include "services/metadata/schema_wait.h"
 #include "services/metadata/watch.h"
 
-enum { QUEUED = 4096, IN_FLIGHT = 20000, LAST_CALLS_MS = 35 * 1000 };
+enum { QUEUED = 4096, IN_FLIGHT = 20000, LAST_CALLS_MS = 35 * 1000, RUN_ATTEMPTS = 5 };
+
+static enum err
+run(struct rpc *rpc, const char *event, int attempts, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret)
+{
+	struct metadata *metadata = rpc->service;
+	struct pg_failure failure = { .text = STR_NONE };
+	enum err err = ERR_OK;
+
+	for (int attempt = 0; attempt < attempts; attempt++) {
+		err = pg_read(metadata->pool, statement, args, rpc->deadline_ms, rpc->arena, ret, &failure);
+		if (err == ERR_OK || !pg_is_retryable(&failure))
+			break;
+	}
+	if (err != ERR_OK)
+		log_warn(&rpc->log, event, KV_ERR(err), KV_C("statement", statement->name), KV_C("sqlstate", failure.sqlstate),
+		    KV_STR("detail", failure.text));
+	return err;
+}
 
 enum err
 metadata_read(struct rpc *rpc, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret)
 {
-	struct metadata *metadata = rpc->service;
-	struct pg_failure failure;
-	enum err err = pg_read(metadata->pool, statement, args, rpc->deadline_ms, rpc->arena, ret, &failure);
+	return run(rpc, "pg.read", 1, statement, args, ret);
+}
 
-	if (err != ERR_OK)
-		log_warn(&rpc->log, "pg.read", KV_ERR(err), KV_C("statement", statement->name), KV_C("sqlstate", failure.sqlstate),
-		    KV_STR("detail", failure.text));
-	return err;
+enum err
+metadata_run(struct rpc *rpc, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret)
+{
+	return run(rpc, "pg.run", RUN_ATTEMPTS, statement, args, ret);
 }
 
 /* A COMMIT that was given up has been answered, or another server is the primary: nobody has told what that did. */

@@ -9,7 +9,7 @@ static const struct pg_statement deliver_statement = { "deliver",
 	"SELECT * FROM mail_deliver($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)" },
 	filtered_statement = { "deliver_filtered",
 	"SELECT * FROM mail_deliver_filtered($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
-	" $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)" };
+	" $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37)" };
 
 struct delivery;
 

@@ -121,8 +121,7 @@ struct copies {
 
 struct sends {
 	int32_t mail[ACTIONS_MAX], mark[ACTIONS_MAX];
-	struct str kind[ACTIONS_MAX], sender[ACTIONS_MAX], recipient[ACTIONS_MAX], domain[ACTIONS_MAX], message_id[ACTIONS_MAX],
-	    prefix[ACTIONS_MAX];
+	struct str kind[ACTIONS_MAX], sender[ACTIONS_MAX], recipient[ACTIONS_MAX], message_id[ACTIONS_MAX], prefix[ACTIONS_MAX];
 	size_t count;
 };
 
@@ -158,7 +157,6 @@ add_send(struct decision *d, struct sends *sends, const MetadataAction *action)
 	sends->kind[n] = str_of(send->kind);
 	sends->sender[n] = str_of(send->sender);
 	sends->recipient[n] = str_of(send->recipient);
-	sends->domain[n] = address_domain(d->args->arena, sends->recipient[n]);
 	sends->message_id[n] = str_of(send->message_id);
 	sends->prefix[n] = str_of(send->prefix);
 }
@@ -189,7 +187,6 @@ send_args(struct pg_args *args, const struct sends *sends)
 	pg_arg_byteses(args, sends->kind, n);
 	pg_arg_byteses(args, sends->sender, n);
 	pg_arg_byteses(args, sends->recipient, n);
-	pg_arg_byteses(args, sends->domain, n);
 	pg_arg_byteses(args, sends->message_id, n);
 	pg_arg_byteses(args, sends->prefix, n);
 }

@@ -48,5 +48,12 @@ const struct metadata_handlers metadata_handlers = {
 	.due_deletions = rpc_due_deletions,
 	.deletions_done = rpc_deletions_done,
 	.relocate = rpc_relocate,
+	.lease_outbox = rpc_lease_outbox,
+	.renew_lease = rpc_renew_lease,
+	.finish_outbox = rpc_finish_outbox,
+	.queue_state = rpc_queue_state,
+	.list_queue = rpc_list_queue,
+	.retry_queue = rpc_retry_queue,
+	.drop_queue = rpc_drop_queue,
 	.ping = rpc_ping,
 };

@@ -52,6 +52,13 @@ enum err rpc_referenced(struct rpc *rpc, const MetadataReferencedRequest *req, M
 enum err rpc_due_deletions(struct rpc *rpc, const MetadataDueDeletionsRequest *req, MetadataDueDeletionsReply *reply);
 enum err rpc_deletions_done(struct rpc *rpc, const MetadataDeletionsDoneRequest *req, MetadataEmpty *reply);
 enum err rpc_relocate(struct rpc *rpc, const MetadataRelocateRequest *req, MetadataEmpty *reply);
+enum err rpc_lease_outbox(struct rpc *rpc, const MetadataLeaseOutboxRequest *req, MetadataLeaseOutboxReply *reply);
+enum err rpc_renew_lease(struct rpc *rpc, const MetadataRenewLeaseRequest *req, MetadataEmpty *reply);
+enum err rpc_finish_outbox(struct rpc *rpc, const MetadataFinishOutboxRequest *req, MetadataEmpty *reply);
+enum err rpc_queue_state(struct rpc *rpc, const MetadataEmpty *req, MetadataQueueStateReply *reply);
+enum err rpc_list_queue(struct rpc *rpc, const MetadataQueueFilter *req, MetadataListQueueReply *reply);
+enum err rpc_retry_queue(struct rpc *rpc, const MetadataQueueFilter *req, MetadataQueueDone *reply);
+enum err rpc_drop_queue(struct rpc *rpc, const MetadataQueueFilter *req, MetadataQueueDone *reply);
 enum err rpc_ping(struct rpc *rpc, const MetadataEmpty *req, MetadataPingReply *reply);
 
 /* account.c: the account as it is now, by number. */

@@ -4,31 +4,11 @@
 enum {
 	PURGE_MAX = 10000,
 	OBJECTS_MAX = 1000,
-	ATTEMPTS = 5,
 	NAME_BYTES = 17,          /* of an object, which a reference begins with */
 	REFERENCE_BYTES_MAX = 64,
 	HOLD_MIN_MS = 1000,
 	HOLD_MAX_MS = 24 * 60 * 60 * 1000,
 };
-
-/* A statement that changes something, in a transaction of its own; lost against another, it is run again. */
-static enum err
-worker_run(struct rpc *rpc, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret)
-{
-	struct metadata *metadata = rpc->service;
-	struct pg_failure failure = { .text = STR_NONE };
-	enum err err = ERR_OK;
-
-	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		err = pg_read(metadata->pool, statement, args, rpc->deadline_ms, rpc->arena, ret, &failure);
-		if (err == ERR_OK || !pg_is_retryable(&failure))
-			break;
-	}
-	if (err != ERR_OK)
-		log_warn(&rpc->log, "pg.worker", KV_ERR(err), KV_C("statement", statement->name), KV_C("sqlstate", failure.sqlstate),
-		    KV_STR("detail", failure.text));
-	return err;
-}
 
 static enum err
 database_now(struct rpc *rpc, int64_t *ret)
@@ -77,7 +57,7 @@ rpc_purge(struct rpc *rpc, const MetadataPurgeRequest *req, MetadataPurgeReply *
 			pg_arg_int4(&args, limit);
 		if (kinds[i].has_before)
 			pg_arg_int(&args, now_ms - kinds[i].keep_ms);
-		TRY(worker_run(rpc, kinds[i].statement, &args, &rows));
+		TRY(metadata_run(rpc, kinds[i].statement, &args, &rows));
 		many = pg_int(&rows, 0, 0);
 		reply->more |= many > 0;
 		if (kinds[i].has_messages)
@@ -164,7 +144,7 @@ rpc_due_deletions(struct rpc *rpc, const MetadataDueDeletionsRequest *req, Metad
 	pg_arg_int4(&args, req->limit == 0 || req->limit > OBJECTS_MAX ? OBJECTS_MAX : (int32_t)req->limit);
 	pg_arg_int(&args, before_ms);
 	pg_arg_int(&args, req->hold_ms < HOLD_MIN_MS ? HOLD_MIN_MS : req->hold_ms > HOLD_MAX_MS ? HOLD_MAX_MS : req->hold_ms);
-	TRY(worker_run(rpc, &objects, &args, &rows));
+	TRY(metadata_run(rpc, &objects, &args, &rows));
 	pg_arg_int(&rest_args, before_ms);
 	TRY(metadata_read(rpc, &rest, &rest_args, &more));
 	reply->more = pg_int(&more, 0, 0) != 0;
@@ -187,7 +167,7 @@ rpc_deletions_done(struct rpc *rpc, const MetadataDeletionsDoneRequest *req, Met
 	TRY(arg_names(&args, req->gone, req->n_gone));
 	TRY(arg_names(&args, req->settled, req->n_settled));
 	pg_arg_int(&args, before_ms);
-	return worker_run(rpc, &statement, &args, &rows);
+	return metadata_run(rpc, &statement, &args, &rows);
 }
 
 enum err
@@ -203,6 +183,6 @@ rpc_relocate(struct rpc *rpc, const MetadataRelocateRequest *req, MetadataEmpty 
 	TRY(arg_names(&args, req->from, req->n_from));
 	TRY(arg_names(&args, req->to, req->n_to));
 	pg_arg_int(&args, req->put_ms);
-	TRY(worker_run(rpc, &statement, &args, &rows));
+	TRY(metadata_run(rpc, &statement, &args, &rows));
 	return str_equal(pg_bytes(&rows, 0, 0), STR("OK")) ? ERR_OK : ERR_STALE;
 }

@@ -23,6 +23,12 @@ CREATE TABLE outbox (
 	reply bytea NOT NULL DEFAULT '',
 	PRIMARY KEY (account, item)
 ) WITH (fillfactor = 80);
+-- Where a mail goes: what is behind the last @, its letters of ASCII made small.
+CREATE FUNCTION outbox_domain(p_address bytea) RETURNS bytea LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	RETURN decode(lower(substring(encode(p_address, 'escape') FROM '[^@]*$') COLLATE "C"), 'escape');
+END $$;
+
 CREATE UNIQUE INDEX outbox_item ON outbox (item);
 CREATE INDEX outbox_due ON outbox (due_ms);
 CREATE INDEX outbox_account_due ON outbox (account, due_ms);
@@ -95,7 +101,7 @@ CREATE FUNCTION mail_deliver_filtered(p_account bigint, p_key bytea, p_keep_ms b
 	p_mark_kind bytea[], p_mark bytea[], p_mark_life_ms bigint[], p_mark_mode integer[],
 	p_copy_mail integer[], p_copy_mark integer[], p_mailbox integer[], p_use integer[], p_name bytea[], p_create boolean[],
 	p_flags integer[], p_keyword bytea[], p_keyword_copy integer[],
-	p_send_mail integer[], p_send_mark integer[], p_kind bytea[], p_sender bytea[], p_recipient bytea[], p_domain bytea[],
+	p_send_mail integer[], p_send_mark integer[], p_kind bytea[], p_sender bytea[], p_recipient bytea[],
 	p_message_id bytea[], p_send_prefix bytea[])
 RETURNS SETOF effect LANGUAGE plpgsql AS $$
 DECLARE
@@ -197,9 +203,10 @@ BEGIN
 		RETURN NEXT e;
 	END LOOP;
 	INSERT INTO outbox (account, kind, sender, recipient, domain, message_id, blob, blob_size, prefix)
-	SELECT p_account, convert_from(u.kind, 'UTF8'), u.sender, u.recipient, u.domain, u.message_id, p_blob[u.mail], p_blob_size[u.mail], u.prefix
-	FROM unnest(p_send_mail, p_send_mark, p_kind, p_sender, p_recipient, p_domain, p_message_id, p_send_prefix)
-		WITH ORDINALITY u(mail, mark, kind, sender, recipient, domain, message_id, prefix, i)
+	SELECT p_account, convert_from(u.kind, 'UTF8'), u.sender, u.recipient, outbox_domain(u.recipient), u.message_id, p_blob[u.mail],
+		p_blob_size[u.mail], u.prefix
+	FROM unnest(p_send_mail, p_send_mark, p_kind, p_sender, p_recipient, p_message_id, p_send_prefix)
+		WITH ORDINALITY u(mail, mark, kind, sender, recipient, message_id, prefix, i)
 	WHERE free[u.mark + 1] ORDER BY u.i;
 	IF is_made OR many = 0 THEN
 		e := CASE WHEN is_made THEN tree_changed('{0}') ELSE refused('OK') END;
@@ -255,23 +262,49 @@ END $$;
 
 -- Sent, or given up; then its sender, if it has one, is sent the bounce.
 CREATE FUNCTION outbox_end(p_account bigint, p_item bigint, p_token bigint, p_blob bytea, p_put_ms bigint, p_blob_size bigint,
-	p_message_id bytea, p_domain bytea) RETURNS text LANGUAGE plpgsql AS $$
+	p_message_id bytea) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	o outbox;
 BEGIN
-	DELETE FROM outbox WHERE account = p_account AND item = p_item AND token = p_token RETURNING * INTO o;
+	SELECT * INTO o FROM outbox WHERE account = p_account AND item = p_item AND token = p_token FOR UPDATE;
 	IF NOT FOUND THEN
 		RETURN 'NONEXISTENT';
 	END IF;
 	IF octet_length(p_blob) > 0 AND octet_length(o.sender) > 0 THEN
 		IF p_put_ms < now_ms() - 3600000 THEN
-			RAISE EXCEPTION USING ERRCODE = 'SORA1', MESSAGE = 'STALE';
+			RETURN 'STALE';
 		END IF;
 		INSERT INTO outbox (account, kind, sender, recipient, domain, message_id, blob, blob_size, prefix)
-		VALUES (p_account, 'bounce', '', o.sender, p_domain, p_message_id, p_blob, p_blob_size, '');
+		VALUES (p_account, 'bounce', '', o.sender, outbox_domain(o.sender), p_message_id, p_blob, p_blob_size, '');
 	END IF;
+	DELETE FROM outbox WHERE account = p_account AND item = p_item;
 	PERFORM deletions_queue(ARRAY[o.blob]);
 	RETURN 'OK';
+END $$;
+
+-- For whoever looks after the queue. NULL, or no items: all of them.
+CREATE FUNCTION outbox_find(p_item bigint[], p_account bigint, p_kind text, p_state text, p_after bigint, p_limit integer)
+RETURNS TABLE (item bigint, state text) LANGUAGE plpgsql AS $$
+DECLARE
+	now bigint := now_ms();
+BEGIN
+	RETURN QUERY SELECT f.item, f.state FROM (
+		SELECT o.item, CASE WHEN o.due_ms <= now THEN 'ready' WHEN o.token <> 0 THEN 'sending' ELSE 'deferred' END AS state
+		FROM outbox o WHERE o.item > p_after AND (cardinality(p_item) = 0 OR o.item = ANY (p_item))
+			AND (p_account IS NULL OR o.account = p_account) AND (p_kind IS NULL OR o.kind = p_kind)) f
+	WHERE p_state IS NULL OR f.state = p_state ORDER BY f.item LIMIT p_limit;
+END $$;
+
+-- Due now, but what is being sent.
+CREATE FUNCTION outbox_hurry(p_item bigint[]) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+	now bigint := now_ms();
+	many integer;
+BEGIN
+	UPDATE outbox SET due_ms = now WHERE item = ANY (ARRAY(SELECT item FROM outbox WHERE item = ANY (p_item) ORDER BY item FOR UPDATE))
+		AND (token = 0 OR due_ms <= now);
+	GET DIAGNOSTICS many = ROW_COUNT;
+	RETURN many;
 END $$;
 
 -- Items that go without having been sent. Returns how many.
@@ -315,12 +348,13 @@ BEGIN
 	DELETE FROM namespace WHERE account = a.account;
 	DELETE FROM subscriptions WHERE account = a.account;
 	DELETE FROM scripts WHERE account = a.account;
-	PERFORM outbox_drop(ARRAY(SELECT item FROM outbox WHERE account = a.account));
+	DELETE FROM sieve_log WHERE account = a.account;
 	DELETE FROM marks WHERE account = a.account;
 	DELETE FROM calls WHERE account = a.account;
 	DELETE FROM credentials WHERE account = a.account;
 	DELETE FROM addresses WHERE account = a.account;
 	DELETE FROM accounts WHERE account = a.account;
 	DELETE FROM usage WHERE account = a.account;
+	PERFORM outbox_drop(ARRAY(SELECT item FROM outbox WHERE account = a.account));
 	RETURN 1;
 END $$;
