@@ -130,6 +130,19 @@
 	X(TIME, net_write_time, "net.write_time", "60s", "a client that in so long takes less than 64K of what waits for it is disconnected")    \
 	X(LIST, net_proxy_from, "net.proxy_from", "[]", "networks whose PROXY protocol v2 header is expected and believed") \
 	/* ---- sora-worker */                                                                                         \
+	X(STR, smarthost_host, "smarthost.host", "",                                                                   \
+	    "the server that redirects, vacation replies and other mail of ours are sent by; empty: they wait in the queue") \
+	X(PORT, smarthost_port, "smarthost.port", "25", "587 with starttls and 465 with implicit are usual for submission") \
+	X(STR, smarthost_tls, "smarthost.tls", "starttls", "none, starttls or implicit; its certificate is verified")   \
+	X(STR, smarthost_ca, "smarthost.ca", "", "PEM file with the authorities to trust; empty: the system's")        \
+	X(STR, smarthost_user, "smarthost.user", "", "for AUTH PLAIN or LOGIN; empty: do not log in")                  \
+	X(STR, smarthost_password, "smarthost.password", "", "best as ${file:/path}")                                  \
+	X(STR, smarthost_helo, "smarthost.helo", "", "how we call ourselves there; empty: hostname")                   \
+	X(TIME, smarthost_timeout, "smarthost.timeout", "5m", "the longest wait for a reply; RFC 5321 asks for 5m at least") \
+	X(THREADS, queue_connections, "queue.connections", "4", "to the smarthost at once, of each worker")            \
+	X(TIME, queue_retry, "queue.retry", "5m", "until a mail that was put off is tried again; doubled each time")   \
+	X(TIME, queue_retry_most, "queue.retry_most", "2h", "the longest between two attempts")                        \
+	X(TIME, queue_expire, "queue.expire", "5d", "then a mail is given up and its sender told")                     \
 	X(TIME, worker_sweep_every, "worker.sweep_every", "6h", "how often objects that nothing refers to are looked for") \
 	X(TIME, worker_purge_every, "worker.purge_every", "10m", "how often expunged messages past their time are removed")
 

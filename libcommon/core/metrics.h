@@ -47,6 +47,11 @@
 	X(OBJECTS_REMOVED,  "sora_worker_objects_removed_total", COUNTER, "Objects removed whose bodies were all past blob.keep") \
 	X(OBJECTS_COMPACTED, "sora_worker_objects_compacted_total", COUNTER, "Objects whose wanted bodies were written anew") \
 	X(BODIES_REMOVED,   "sora_worker_bodies_removed_total", COUNTER, "Bodies past blob.keep in objects removed")          \
+	X(QUEUE_ITEMS,      "sora_queue_items",                GAUGE,   "Mails on their way out")                      \
+	X(QUEUE_OLDEST,     "sora_queue_oldest_seconds",       GAUGE,   "The age of the oldest of them")               \
+	X(QUEUE_SENT,       "sora_queue_sent_total",           COUNTER, "Mails that the smarthost took")               \
+	X(QUEUE_DEFERRED,   "sora_queue_deferred_total",       COUNTER, "Attempts to send a mail that are to be made again") \
+	X(QUEUE_GAVE_UP,    "sora_queue_gave_up_total",        COUNTER, "Mails that were given up, with a bounce unless the sender was null") \
 	X(BUS_TLS_REFUSED,  "sora_bus_tls_refused_total",      COUNTER, "Connections of the bus refused, or not made, for their certificate") \
 	X(TLS_ENDS,         "sora_tls_certificate_not_after_seconds", GAUGE, "When tls.certificate ends, seconds since 1970; 0: none is used") \
 	X(BUS_CERTIFICATE_ENDS, "sora_bus_certificate_not_after_seconds", GAUGE, "When bus.tls.certificate ends, likewise") \

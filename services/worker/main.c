@@ -1,4 +1,4 @@
-/* sora-worker: what happens by itself: sweeps and purges. */
+/* sora-worker: what happens by itself: sweeps and purges, and mail on its way out. */
 #include "services/worker/service.h"
 
 static const struct service *const services[] = { &worker_service };

@@ -1,11 +1,12 @@
-/* The worker's life: a thread for each job, woken by its time or by the end. */
+/* The worker's life: a thread for each job, woken by its time or by the end, and those that send mail. */
 #include "services/worker/service.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
-#include "services/worker/worker.h"
+#include "services/worker/outbox.h"
 
 /* The first run comes soon after the start, but not of all workers at once. */
 enum { FIRST_MS = 10 * 1000, CALL_MS = 15 * 1000 };
@@ -46,6 +47,7 @@ struct job_thread {
 
 struct worker_state {
 	struct worker worker;
+	struct outbox *outbox;
 	struct job_thread threads[JOBS];
 	size_t started;
 };
@@ -119,6 +121,7 @@ worker_stop(void *self)
 	struct worker_state *state = self;
 
 	worker_drain(self);
+	outbox_free(state->outbox);
 	for (size_t i = 0; i < state->started; i++)
 		pthread_join(state->threads[i].thread, NULL);
 	pthread_mutex_destroy(&state->worker.lock);
@@ -135,24 +138,67 @@ warn_when_short(const char *setting, int64_t age_ms)
 		    KV_C("detail", "below 2h: a slow delivery may lose its body"));
 }
 
+/* `--check`, and at the start. */
+static enum err
+worker_check(const struct service_context *context, struct buffer *problems)
+{
+	const struct config *config = context->config;
+	static const char *const ways[] = { "none", "starttls", "implicit" };
+	bool is_way = false;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		is_way |= str_equal(config->smarthost_tls, str_c(ways[i]));
+	if (!is_way)
+		buffer_printf(problems, "smarthost.tls: none, starttls or implicit is expected, not \"%.*s\"\n", STR_ARG(config->smarthost_tls));
+	if (config->smarthost_ca.len > 0 && access(config->smarthost_ca.ptr, R_OK) < 0)
+		buffer_printf(problems, "smarthost.ca: %.*s cannot be read\n", STR_ARG(config->smarthost_ca));
+	return buffer_len(problems) > 0 ? ERR_CONFIG : ERR_OK;
+}
+
+static enum err
+check_at_start(const struct service_context *context)
+{
+	struct buffer problems = { 0 };
+	enum err err = worker_check(context, &problems);
+
+	if (err != ERR_OK)
+		log_error(&(struct log){ .service = "worker" }, "worker.config", KV_STR("text", str_trim(buffer_str(&problems))));
+	buffer_clear(&problems);
+	return err;
+}
+
+static enum err
+start_jobs(struct worker_state *state)
+{
+	for (size_t i = 0; i < JOBS; i++) {
+		state->threads[i] = (struct job_thread){ .worker = &state->worker, .job = &jobs[i] };
+		if (pthread_create(&state->threads[i].thread, NULL, job_main, &state->threads[i]) != 0)
+			return ERR_INTERNAL;
+		state->started++;
+	}
+	return ERR_OK;
+}
+
 static enum err
 worker_start(const struct service_context *context, void **ret_self)
 {
-	struct worker_state *state = MEM_NEW(struct worker_state);
+	struct worker_state *state;
+	enum err err;
 
+	TRY(check_at_start(context));
+	state = MEM_NEW(struct worker_state);
 	warn_when_short("blob.sweep_age", context->config->blob_sweep_age);
 	warn_when_short("blob.keep", context->config->blob_keep);
 	state->worker.config = context->config;
 	state->worker.bus = context->bus;
 	pthread_mutex_init(&state->worker.lock, NULL);
 	pthread_cond_init(&state->worker.stop, NULL);
-	for (size_t i = 0; i < JOBS; i++) {
-		state->threads[i] = (struct job_thread){ .worker = &state->worker, .job = &jobs[i] };
-		if (pthread_create(&state->threads[i].thread, NULL, job_main, &state->threads[i]) != 0) {
-			worker_stop(state);
-			return ERR_INTERNAL;
-		}
-		state->started++;
+	err = start_jobs(state);
+	if (err == ERR_OK)
+		err = outbox_start(&state->worker, context->hostname, &state->outbox);
+	if (err != ERR_OK) {
+		worker_stop(state);
+		return err;
 	}
 	*ret_self = state;
 	return ERR_OK;
@@ -163,4 +209,5 @@ const struct service worker_service = {
 	.start = worker_start,
 	.drain = worker_drain,
 	.stop = worker_stop,
+	.check = worker_check,
 };
