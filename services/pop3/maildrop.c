@@ -113,23 +113,19 @@ pop3_maildrop_undelete(struct pop3_maildrop *drop)
 }
 
 enum err
-pop3_maildrop_fetch(const struct pop3_maildrop *drop, struct bus_call *call, size_t place, const MetadataFetchReply__Row **ret_row)
+pop3_maildrop_fetch(const struct pop3_maildrop *drop, struct bus_call *call, size_t place, size_t count, MetadataFetchReply **ret_reply)
 {
 	MetadataUidRange range = METADATA_UID_RANGE__INIT, *ranges = &range;
 	MetadataFetchRequest request = METADATA_FETCH_REQUEST__INIT;
-	MetadataFetchReply *reply;
 
-	range.first = range.last = drop->uids[place];
+	range.first = drop->uids[place];
+	range.last = drop->uids[place + count - 1];
 	request.account = drop->account;
 	request.mailbox = drop->mailbox;
 	request.n_uids = 1;
 	request.uids = &ranges;
 	request.parts = true;
-	TRY(metadata_fetch(call, &request, &reply));
-	if (reply->n_row == 0 || reply->row[0]->mail == NULL)
-		return ERR_NONEXISTENT;
-	*ret_row = reply->row[0];
-	return ERR_OK;
+	return metadata_fetch(call, &request, ret_reply);
 }
 
 /* The messages that are marked, as ranges: neighbours in the maildrop are neighbours in the mailbox. */

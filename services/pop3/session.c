@@ -150,6 +150,7 @@ session_open(struct net_conn *conn)
 	session->conn = conn;
 	session->server = net_self(conn);
 	session->state = POP3_AUTHORIZATION;
+	session->expected = SIZE_MAX;
 	/* Proxies know by this word that they may say XCLIENT, without asking for CAPA. */
 	return pop3_ok(session, "%s%.*s POP3 Sora", net_can_xclient(conn) ? "[XCLIENT] " : "", STR_ARG(session->server->context->hostname));
 }
@@ -195,6 +196,7 @@ session_close(struct net_conn *conn)
 {
 	struct pop3_session *session = net_session(conn);
 
+	pop3_ahead_clear(session);
 	pop3_maildrop_clear(&session->maildrop);
 	arena_clear(&session->arena);
 }

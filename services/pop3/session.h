@@ -5,6 +5,7 @@
 #include "libcommon/bus/bus.h"
 #include "libcommon/net/net.h"
 #include "libcommon/service/service.h"
+#include "services/pop3/ahead.h"
 #include "services/pop3/maildrop.h"
 
 struct sasl;
@@ -37,6 +38,8 @@ struct pop3_session {
 	bool is_utf8;         /* RFC 6856: UTF8 was sent */
 	unsigned logins_failed, errors;
 	struct pop3_maildrop maildrop;
+	struct pop3_ahead *ahead; /* NULL: nothing is read ahead */
+	size_t expected;      /* the place behind the last that was taken: who goes on there goes on to the end */
 };
 
 extern const struct net_protocol pop3_protocol;

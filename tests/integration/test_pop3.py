@@ -90,6 +90,23 @@ def test_imap_sees_the_deletion_at_once(stack):
     watching.send(b"DONE\r\n")
 
 
+def test_what_is_read_ahead_is_never_another_mail_and_not_kept_after_a_deletion(stack):
+    user, sent = filled(stack, 8, 37)
+    client, other = pop3(stack, user), imap(stack, user, replica=1, select="INBOX")
+    got = [retrieve(client, number)[1] for number in (1, 2, 3)]     # by now 4 and those behind it are on their way
+    ok(other.uid("STORE", "4,6", "+FLAGS.SILENT", r"(\Deleted)"))
+    ok(other.expunge())
+
+    def is_gone():
+        try:
+            retrieve(client, 4)
+        except poplib.error_proto as error:
+            return b"deleted" in error.args[0]
+    wait_for("an expunged mail is refused", is_gone, 5)
+    got += [retrieve(client, number)[1] for number in (5, 7, 8)]
+    assert [data.rstrip() for data in got] == [sent[place].rstrip() for place in (0, 1, 2, 4, 6, 7)]
+
+
 def test_uidls_of_another_server_are_kept(stack):
     """As after a migration: each message has the unique-id that clients know, and no other."""
     user, _ = filled(stack, 4, 34)

@@ -108,35 +108,30 @@ refuse(struct pop3_session *session, size_t place, enum err err, const struct bu
 }
 
 static enum err
-send_whole(struct pop3_session *session, size_t place, const MetadataFetchReply__Row *row)
+send_whole(struct pop3_session *session, size_t place, struct pop3_ahead_mail *mail)
 {
 	struct pop3_stuffer out = { .lines = POP3_ALL_LINES };
 	struct bus_call call = pop3_call(session);
-	struct blob_reader in;
 	struct first first;
 	struct str piece;
 	uint64_t at;
 	enum err err, sent;
 
-	blob_reader_begin(&in, &call, str_of(row->mail->blob), 0, UINT64_MAX);
-	err = blob_reader_next(&in, &piece);
+	err = pop3_ahead_first(session, mail, &piece);
 	if (err == ERR_OK)
-		err = begin(session, str_of(row->prefix), piece, row->mail->blob_size, &first);
-	if (err != ERR_OK) {
-		blob_reader_end(&in);
-		/* A row without its body is damage, and must not look like a deletion. */
+		err = begin(session, str_of(mail->row->prefix), piece, mail->row->mail->blob_size, &first);
+	/* A row without its body is damage, and must not look like a deletion. */
+	if (err != ERR_OK)
 		return refuse(session, place, err == ERR_NONEXISTENT ? ERR_CORRUPT : err, &call);
-	}
 	sent = send_first(session, &out, session->maildrop.sizes[place], &first);
 	for (at = piece.len; sent == ERR_OK && err == ERR_OK && piece.len > 0; at += piece.len) {
-		err = blob_reader_next(&in, &piece);
+		err = blob_reader_next(&mail->in, &piece);
 		if (err != ERR_OK)
 			break;
 		sent = send(session, &out, piece);
 	}
-	blob_reader_end(&in);
 	/* A body that is shorter than it was is damage, and is not ended as if it were whole. */
-	if (sent == ERR_OK && err == ERR_OK && at != row->mail->blob_size)
+	if (sent == ERR_OK && err == ERR_OK && at != mail->row->mail->blob_size)
 		err = ERR_CORRUPT;
 	if (err != ERR_OK)
 		return break_off(session, place, err);
@@ -186,40 +181,50 @@ send_top(struct pop3_session *session, size_t place, const MetadataFetchReply__R
 	return send_end(session, &out);
 }
 
-/* Find the message and its bytes; what is not there is answered here, and *ret_row is NULL. */
+/* Find the message and its bytes; what is not there is answered here, and *ret_mail is NULL. */
 static enum err
-find(struct pop3_session *session, const struct pop3_request *request, size_t *ret_place, const MetadataFetchReply__Row **ret_row)
+find(struct pop3_session *session, const struct pop3_request *request, size_t *ret_place, struct pop3_ahead_mail **ret_mail)
 {
 	struct bus_call call = pop3_call(session);
 	enum err err;
 
-	*ret_row = NULL;
+	*ret_mail = NULL;
 	if (pop3_maildrop_find(&session->maildrop, request->numbers[0], ret_place) != ERR_OK)
 		return pop3_mistake(session, "no such message");
-	err = pop3_maildrop_fetch(&session->maildrop, &call, *ret_place, ret_row);
+	err = pop3_ahead_find(session, *ret_place, ret_mail);
+	if (err == ERR_OK)
+		return ERR_OK;
+	*ret_mail = NULL;
 	if (err == ERR_NONEXISTENT)
 		return pop3_err(session, err, "another session has deleted this message");
-	return err == ERR_OK ? ERR_OK : refuse(session, *ret_place, err, &call);
+	return refuse(session, *ret_place, err, &call);
 }
 
 static enum err
 retr_run(struct pop3_session *session, const struct pop3_request *request)
 {
-	const MetadataFetchReply__Row *row;
+	struct pop3_ahead_mail *mail;
 	size_t place;
+	enum err err;
 
-	TRY(find(session, request, &place, &row));
-	return row == NULL ? ERR_OK : send_whole(session, place, row);
+	TRY(find(session, request, &place, &mail));
+	if (mail == NULL)
+		return ERR_OK;
+	err = send_whole(session, place, mail);
+	pop3_ahead_end(mail);
+	if (err == ERR_OK)
+		pop3_ahead_start(session, place);
+	return err;
 }
 
 static enum err
 top_run(struct pop3_session *session, const struct pop3_request *request)
 {
-	const MetadataFetchReply__Row *row;
+	struct pop3_ahead_mail *mail;
 	size_t place;
 
-	TRY(find(session, request, &place, &row));
-	return row == NULL ? ERR_OK : send_top(session, place, row, request->numbers[1]);
+	TRY(find(session, request, &place, &mail));
+	return mail == NULL ? ERR_OK : send_top(session, place, mail->row, request->numbers[1]);
 }
 
 const struct pop3_command pop3_commands_retr[] = {
