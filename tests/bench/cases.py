@@ -4,8 +4,10 @@ from typing import Callable
 
 import meters
 
-PLAIN, HOT, POP3, ACCOUNTS = 60, 60, 61, 62     # so many accounts share the deliveries; these two have mailboxes of their own
-SORA = ("sora-all-dir", "sora-split-dir", "sora-all-s3", "sora-split-s3")
+PLAIN, HOT, BIG, ACCOUNTS = 60, 60, 61, 62      # so many accounts share the deliveries; these two have mailboxes of their own
+BIG_USER = f"bench{BIG}@sora.test"
+DIR = ("dovecot-maildir", "sora-all-dir", "sora-split-dir")
+ALL = (*DIR, "sora-all-s3", "sora-split-s3")
 numbers = itertools.count(1, 1000000)           # of the first mail of a run: no two mails of all runs are the same
 
 
@@ -25,16 +27,16 @@ def deliver(peer, sessions, mails, recipients=1, first=0, count=PLAIN):
 @dataclasses.dataclass(frozen=True)
 class Case:
     name: str
-    unit: str               # "/s" of what is counted, or "ms" each
+    unit: str               # "ms" or "KiB" each, or what is counted, a second
     load: Callable          # peer, scale -> a client's JSON
-    peers: tuple = ()       # only these
 
     def run(self, peer, scale):
         """The client's figures, and milliseconds of CPU for each thing counted."""
         roots = [*peer.processes, *peer.servers]
         before = meters.cpu(roots)
         figures = self.load(peer, scale)
-        return {**figures, "cpu_ms": 1000 * (meters.cpu(roots) - before) / figures["count"], "rate": figures["count"] / figures["seconds"]}
+        return {"rate": figures["count"] / figures["seconds"], **figures,
+                "cpu_ms": 1000 * (meters.cpu(roots) - before) / figures["count"]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,29 +52,71 @@ def lmtp(name, sessions, mails, recipients=1, first=0, count=PLAIN):
     return Case(name, "deliveries/s", lambda peer, scale: deliver(peer, sessions, mails // scale, recipients, first, count))
 
 
-def pop3(name, what, times, unit):
-    return Case(name, unit, lambda peer, scale: client("pop3", what, times // scale, f"bench{POP3}@sora.test", peer.ports["pop3"][0]))
+def big(program, name, unit, what, times, *args):
+    """Of the account with the big mailbox."""
+    return Case(name, unit, lambda peer, scale: client(program, what, max(times // scale, 1), BIG_USER, peer.ports[program][0], *args))
 
 
-def fill_maildrop(peer, scale):
-    deliver(peer, 8, 10000 // scale, first=POP3, count=1)
-    client("pop3", "uidl", 2, f"bench{POP3}@sora.test", peer.ports["pop3"][0])
+def exists(peer, scale):
+    return client("imap", "exists", 500 // scale, BIG_USER, peer.ports["imap"][-1], peer.ports["lmtp"][0], next(numbers))
+
+
+def fill_big(mails, *warm):
+    """Before the first case: so many mails, and a look at them, for what a server writes down at the first."""
+    def fill(peer, scale):
+        deliver(peer, 32, mails // scale, first=BIG, count=1)
+        client(*warm[:3], BIG_USER, peer.ports[warm[0]][0])
+    return fill
+
+
+def fill_idle(peer, scale):
+    deliver(peer, 8, 600)
+    peer.idle_kib = meters.pss_kib(peer.processes)
+
+
+def idle(kind, port):
+    """What the server's processes have grown by since nobody was there; the kernel's memory is not in it."""
+    def load(peer, scale):
+        count = 2000 // scale
+        argv = [f"{os.environ['BUILD']}/bench/imap", "idle", str(count), BIG_USER, str(peer.ports[port][0]), kind, str(PLAIN)]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sessions:
+            figures = json.loads(sessions.stdout.readline())
+            figures["kib"] = (meters.pss_kib(peer.processes) - peer.idle_kib) / count
+            figures["rate"] = 1 / figures["kib"]
+        return figures
+    return Case(f"{kind}, logged in, INBOX selected, IDLE", "KiB", load)
 
 
 GROUPS = {group.name: group for group in (
-    Group("lmtp", "LMTP: mails of mixed size and MIME, 5 KB median, delivered durably", ("dovecot-maildir", *SORA),
-          lambda peer, scale: deliver(peer, 8, 400), (
-              lmtp("1 session", 1, 300),
-              lmtp("8 sessions", 8, 1500),
-              lmtp("32 sessions", 32, 2500),
-              lmtp("32 sessions, one INBOX", 32, 2500, first=HOT, count=1),
-              lmtp("8 sessions, 10 recipients", 8, 300, 10),
-              lmtp("8 sessions, 50 recipients", 8, 100, 50),
-          )),
-    Group("pop3", "POP3: a maildrop of 10,000 mails", ("dovecot-maildir", *SORA), fill_maildrop, (
-        pop3("login, QUIT", "login", 100, "ms"),
-        pop3("login, STAT, QUIT", "stat", 100, "ms"),
-        pop3("login, UIDL of all, QUIT", "uidl", 50, "ms"),
-        pop3("RETR of 1,000, one by one", "retr", 1000, "mails/s"),
+    Group("lmtp", "LMTP: mails of mixed size and MIME, 5 KB median, delivered durably", ALL, lambda peer, scale: deliver(peer, 8, 400), (
+        lmtp("1 session", 1, 300),
+        lmtp("8 sessions", 8, 1500),
+        lmtp("32 sessions", 32, 2500),
+        lmtp("32 sessions, one INBOX", 32, 2500, first=HOT, count=1),
+        lmtp("8 sessions, 10 recipients", 8, 300, 10),
+        lmtp("8 sessions, 50 recipients", 8, 100, 50),
+    )),
+    Group("pop3", "POP3: a maildrop of 10,000 mails", ALL, fill_big(10000, "pop3", "uidl", 2), (
+        big("pop3", "login, QUIT", "ms", "login", 100),
+        big("pop3", "login, STAT, QUIT", "ms", "stat", 100),
+        big("pop3", "login, UIDL of all, QUIT", "ms", "uidl", 50),
+        big("pop3", "RETR of 1,000, one by one", "mails/s", "retr", 1000),
+    )),
+    Group("imap", "IMAP: a mailbox of 100,000 mails", DIR, fill_big(100000, "imap", "envelope", 1), (
+        big("imap", "login, LOGOUT", "ms", "login", 100),
+        big("imap", "SELECT", "ms", "select", 200),
+        big("imap", "FETCH 1:* (UID FLAGS RFC822.SIZE INTERNALDATE)", "ms", "flags", 5),
+        big("imap", "FETCH 1:* (ENVELOPE)", "ms", "envelope", 5),
+    )),
+    Group("bodies", "IMAP: bodies of 1,000 mails", ALL, fill_big(5000, "imap", "select", 1), (
+        big("imap", "FETCH 1:1000 (BODY.PEEK[])", "mails/s", "bodies", 5, 1000),
+        big("imap", "one FETCH a mail", "mails/s", "body", 1000),
+    )),
+    Group("events", "From the 250 of LMTP to EXISTS in IDLE, in another process where there is one", DIR, fill_big(500, "imap", "select", 1), (
+        Case("EXISTS", "ms", exists),
+    )),
+    Group("idle", "Memory (PSS) of each of 2,000 idle IMAP sessions", DIR, fill_idle, (
+        idle("plain", "imap"),
+        idle("tls", "imaps"),
     )),
 )}

@@ -129,8 +129,10 @@ class Sora:
 
     def __init__(self, layout, store, directory, accounts, postgres, s3):
         self.name, self.accounts, self.postgres = f"sora-{layout}-{store}", accounts, postgres
-        self.stack = stacks.Stack(layout, f"{directory}/{layout}-{store}", os.environ["BUILD"], postgres, s3 if store == "s3" else None,
-                                  {"log.level": "info", "message.size": "50M"})
+        place = f"{directory}/{layout}-{store}"
+        cache = {"blob.cache.dir": lambda process: f"{place}/cache-{process}"} if store == "s3" else {}
+        self.stack = stacks.Stack(layout, place, os.environ["BUILD"], postgres, s3 if store == "s3" else None,
+                                  {"log.level": "info", "message.size": "50M", **cache})
 
     def start(self):
         self.stack.start()

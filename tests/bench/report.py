@@ -28,7 +28,7 @@ def row(case, name, rounds, first):
     def each(key):
         return f"{median(rounds, key):.2f}" if key in rounds[0] else ""
     rate, cpu = median(rounds, "rate"), median(rounds, "cpu_ms")
-    shown = f"{1000 / rate:.2f} ms" if case.unit == "ms" else f"{rate:.0f} {case.unit}"
+    shown = {"ms": f"{1000 / rate:.2f} ms", "KiB": f"{1 / rate:.1f} KiB"}.get(case.unit, f"{rate:.0f} {case.unit}")
     ratios = ("", "") if rounds is first else (f"{rate / median(first, 'rate'):.2f} x",
                                               f"{median(first, 'cpu_ms') / cpu:.2f} x" if cpu else "")
     return "| " + " | ".join((case.name, name, shown, each("p50_ms"), each("p99_ms"), f"{cpu:.2f}", *ratios)) + " |\n"

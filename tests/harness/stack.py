@@ -124,6 +124,7 @@ class Stack:
                            "blob.s3.secret_key": "TESTSECRET", "blob.s3.prefix": self.database + "/", "blob.seal_keys": ["5e" * 32]})
         for path, value in common.items():
             at = tree
+            value = value(name) if callable(value) else value       # a setting of each process's own
             *sections, key = path.split(".")
             for section in sections:
                 at = at.setdefault(section, {})
