@@ -147,10 +147,11 @@ admin_print_table(struct admin_table *table, MetadataAccount *const *accounts, s
 	buffer_clear(&quota);
 }
 
-static void
-show(struct buffer *out)
+void
+admin_flush(struct buffer *out)
 {
-	fwrite(buffer_str(out).ptr, 1, buffer_len(out), stdout);
+	if (buffer_len(out) > 0)
+		fwrite(buffer_str(out).ptr, 1, buffer_len(out), stdout);
 	buffer_clear(out);
 }
 
@@ -165,7 +166,7 @@ admin_show(const struct admin_line *line, const MetadataAccount *account, const 
 		admin_print_line(account, verb, &out);
 	else
 		admin_print_details(account, &out);
-	show(&out);
+	admin_flush(&out);
 }
 
 void
@@ -178,5 +179,5 @@ admin_show_list(const struct admin_line *line, struct admin_table *table, Metada
 	else
 		for (size_t i = 0; i < count; i++)
 			admin_print_json(accounts[i], &out);
-	show(&out);
+	admin_flush(&out);
 }

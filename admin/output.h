@@ -31,6 +31,9 @@ const char *admin_print_time(int64_t ms, char text[static ADMIN_TIME_SIZE]);
 /* Bytes as a string of JSON; null when they are not UTF-8. */
 json_t *admin_json_text(ProtobufCBinaryData data);
 
+/* To standard output; `out` is cleared. */
+void admin_flush(struct buffer *out);
+
 /* "1.5 GiB", "312 bytes" */
 void admin_print_size(uint64_t bytes, struct buffer *out);
 

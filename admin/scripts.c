@@ -44,13 +44,6 @@ name_script(struct admin *admin, const struct admin_line *line, MetadataScriptRe
 	return read_kind(admin, line, &ret->kind);
 }
 
-static void
-show(struct buffer *out)
-{
-	fwrite(buffer_str(out).ptr, 1, buffer_len(out), stdout);
-	buffer_clear(out);
-}
-
 /* ---- list, get */
 
 static json_t *
@@ -89,7 +82,7 @@ list_run(struct admin *admin, const struct admin_line *line)
 	TRY(read_kind(admin, line, &request.kind));
 	TRY(metadata_list_scripts(&admin->call, &request, &reply));
 	print_list(reply, admin_has(line, ADMIN_OPT(JSON)), &out);
-	show(&out);
+	admin_flush(&out);
 	return ERR_OK;
 }
 
@@ -109,7 +102,7 @@ get_run(struct admin *admin, const struct admin_line *line)
 		admin_print_object(object, &out);
 	} else
 		buffer_add(&out, view(script->source));
-	show(&out);
+	admin_flush(&out);
 	return ERR_OK;
 }
 
@@ -250,7 +243,7 @@ log_run(struct admin *admin, const struct admin_line *line)
 	TRY(metadata_list_sieve_log(&admin->call, &request, &reply));
 	for (size_t i = 0; i < reply->n_entry; i++)
 		print_entry(reply->entry[i], admin_has(line, ADMIN_OPT(JSON)), &out);
-	show(&out);
+	admin_flush(&out);
 	return ERR_OK;
 }
 
