@@ -35,8 +35,8 @@ mail_casemap(struct str text, struct buffer *out, uint32_t *offsets)
 		utf8proc_ssize_t read = is_utf8 ?
 		    utf8proc_iterate((const utf8proc_uint8_t *)text.ptr + at, (utf8proc_ssize_t)(text.len - at), &c) : 0;
 
-		len = read > 0 ? (size_t)read : 1;
-		if (read > 0)
+		len = is_utf8 && read > 0 ? (size_t)read : 1;
+		if (is_utf8 && read > 0)
 			add_character(c, out);
 		else
 			buffer_add_byte(out, text.ptr[at]);

@@ -76,6 +76,7 @@ enum sieve_command_flags {
 	SIEVE_ENDS = 1 << 8,          /* nothing continues it: else */
 	SIEVE_BEGINS = 1 << 9,        /* if */
 	SIEVE_FCC = 1 << 10,          /* makes a message, so :fcc and its options may be there (RFC 8580) */
+	SIEVE_NO_CAPTURES = 1 << 11,  /* its wildcards set no match variables (RFC 5173 s. 6) */
 };
 
 struct sieve_command {
@@ -316,6 +317,10 @@ enum err sieve_match_value(struct sieve_match *match, struct str value);
 /* Is it only how many there are that matters (:count)? */
 bool sieve_match_counts(const struct sieve_match *match);
 enum err sieve_match_end(struct sieve_match *match, bool *ret_is_true);
+/* A value that was folded before, with sieve_fold and the node's comparator: for what many tests look at. */
+enum err sieve_match_folded(struct sieve_match *match, const struct sieve_text *value);
+/* `text` as the comparator compares it, in `arena`, or `text` itself. */
+struct str sieve_fold(const struct sieve_comparator *comparator, struct str text, struct arena *arena);
 
 /* What :matches and :regex found: ${0}, ${1}, .. Kept only while the script has variables. The texts may be views of the value. */
 enum { SIEVE_CAPTURES_MAX = 32 };
@@ -341,6 +346,25 @@ const struct sieve_field *sieve_field(const struct sieve_run *run, size_t index)
 size_t sieve_field_find(struct sieve_run *run, struct str name, size_t from);
 /* Is it this field? (i;ascii-casemap) */
 bool sieve_field_is(const struct sieve_field *field, struct str name);
+/*
+ * The fields that a node looks at: those of the names, in the order of the names; with :index, or :index and :last, one of them, or none.
+ *
+ *	TRY(sieve_walk_begin(run, node, names, count, &walk));
+ *	while (sieve_walk_next(&walk, &field))
+ */
+struct sieve_walk {
+	struct sieve_run *run;
+	const struct str *names;
+	size_t name_count, name, field; /* where it is */
+	bool is_one;
+	uint64_t one, seen; /* which, counted from 1 */
+};
+enum err sieve_walk_begin(struct sieve_run *run, const struct sieve_node *node, const struct str *names, size_t name_count,
+    struct sieve_walk *ret_walk);
+bool sieve_walk_next(struct sieve_walk *walk, size_t *ret_field);
+/* The check of a tag ":last": not without ":index". */
+enum err sieve_check_last(struct sieve_check *check, struct sieve_node *node, const struct sieve_value *value);
+
 /* Its value unfolded, encoded words decoded, blanks at both ends taken off; made once. */
 enum err sieve_field_text(struct sieve_run *run, size_t index, struct str *ret_text);
 /* Its addresses; made once. */

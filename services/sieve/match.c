@@ -103,11 +103,16 @@ sieve_match_value(struct sieve_match *match, struct str value)
 {
 	struct sieve_text text = { .text = value };
 
+	if (!sieve_match_counts(match) && !match->is_true)
+		text.folded = sieve_fold(match->node->comparator, value, match->run->arena);
+	return sieve_match_folded(match, &text);
+}
+
+enum err
+sieve_match_folded(struct sieve_match *match, const struct sieve_text *value)
+{
 	match->values++;
-	if (sieve_match_counts(match) || match->is_true)
-		return ERR_OK;
-	text.folded = sieve_fold(match->node->comparator, value, match->run->arena);
-	return try_keys(match, &text);
+	return sieve_match_counts(match) ? ERR_OK : try_keys(match, value);
 }
 
 enum err
@@ -136,7 +141,7 @@ sieve_wants_captures(const struct sieve_run *run)
 void
 sieve_captures_set(struct sieve_run *run, const struct str *texts, size_t count)
 {
-	if (!run->wants_captures)
+	if (!run->wants_captures || (run->node->row->flags & SIEVE_NO_CAPTURES))
 		return;
 	run->capture_count = count < SIEVE_CAPTURES_MAX ? count : SIEVE_CAPTURES_MAX;
 	for (size_t i = 0; i < run->capture_count; i++)

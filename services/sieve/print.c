@@ -46,7 +46,7 @@ print_flags(const struct sieve_action *action, struct buffer *out)
 static void
 print_mark(const struct sieve_mark *mark, struct buffer *out)
 {
-	buffer_printf(out, " mark=%.*s:%llu%s", STR_ARG(mark->kind), (unsigned long long)mark->lifetime_s, mark->is_last ? ":last" : "");
+	buffer_printf(out, " mark=%.*s:%llu", STR_ARG(mark->kind), (unsigned long long)mark->lifetime_s);
 }
 
 static const char *const action_names[] = {
@@ -80,8 +80,11 @@ print_target(const struct sieve_action *action, struct buffer *out)
 	case SIEVE_KEEP:
 		buffer_add(out, action->line == 0 ? STR(" implicit") : STR(""));
 		return;
-	case SIEVE_DISCARD:
 	case SIEVE_MARK:
+		buffer_printf(out, " %.*s %llu%s", STR_ARG(action->mark.kind), (unsigned long long)action->mark.lifetime_s,
+		    action->mark.is_last ? " last" : "");
+		return;
+	case SIEVE_DISCARD:
 		return;
 	}
 	buffer_add_byte(out, ' ');
@@ -96,7 +99,7 @@ print_action(const struct sieve_action *action, struct buffer *out)
 	print_named("specialuse", action->special_use, out);
 	print_named("mailboxid", action->mailbox_id, out);
 	print_flags(action, out);
-	if (action->mark.kind.len > 0 && action->kind != SIEVE_FILEINTO)
+	if (action->kind == SIEVE_SEND && action->mark.kind.len > 0)
 		print_mark(&action->mark, out);
 	buffer_add(out, action->create ? STR(" create") : STR(""));
 	buffer_add(out, action->is_copy ? STR(" copy") : STR(""));

@@ -65,9 +65,4 @@ enum err sieve_check_keys(struct sieve_check *check, struct sieve_node *node);
 /* Which of the node's arguments has the keys. */
 const struct sieve_value *sieve_keys_of(const struct sieve_node *node);
 
-/* ---- match.c */
-
-/* `text` as the comparator compares it, in `arena`. */
-struct str sieve_fold(const struct sieve_comparator *comparator, struct str text, struct arena *arena);
-
 #endif

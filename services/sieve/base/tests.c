@@ -58,17 +58,15 @@ static enum err
 match_fields(struct sieve_run *run, const struct sieve_node *node, enum err (*values)(struct sieve_match *match, size_t field), bool *ret_is_true)
 {
 	struct sieve_match match;
+	struct sieve_walk walk;
 	struct str *names;
-	size_t count;
+	size_t count, field;
 
 	TRY(sieve_expand_all(run, &node->arguments[0], &names, &count));
 	TRY(sieve_match_begin(run, node, &match));
-	for (size_t i = 0; i < count; i++) {
-		size_t field = sieve_field_find(run, names[i], 0), end = sieve_field_count(run);
-
-		for (; field < end && !match.is_true; field = sieve_field_find(run, names[i], field + 1))
-			TRY(values(&match, field));
-	}
+	TRY(sieve_walk_begin(run, node, names, count, &walk));
+	while (!match.is_true && sieve_walk_next(&walk, &field))
+		TRY(values(&match, field));
 	return sieve_match_end(&match, ret_is_true);
 }
 
