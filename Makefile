@@ -16,7 +16,7 @@ variant := $(if $(filter-out release,$(MODE)),/$(MODE))$(if $(SAN),/$(subst $(co
 BUILD ?= build$(variant)
 GEN := $(BUILD)/gen
 
-PACKAGES = nng libprotobuf-c openssl libpq libcurl yaml-0.1 libmicrohttpd libzstd libutf8proc libidn jansson libcrypt
+PACKAGES = nng libprotobuf-c openssl libpq libcurl yaml-0.1 libmicrohttpd libzstd libutf8proc libidn jansson libpcre2-8 libcrypt
 PKG_CFLAGS := $(shell pkg-config --cflags $(filter-out nng,$(PACKAGES)) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(filter-out nng,$(PACKAGES)) 2>/dev/null) -lnng -lpthread
 
