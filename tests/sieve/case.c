@@ -71,16 +71,15 @@ expanded(struct str line, struct arena *arena)
 
 /* "name: argument", "name argument:" or "name:". */
 static bool
-read_name(struct str line, struct section *section)
+read_name(struct str line, struct arena *arena, struct section *section)
 {
 	size_t colon = str_index(line, ':'), space = str_index(line, ' ');
 
 	if (colon == line.len || space == 0)
 		return false;
 	section->name = str_sub(line, 0, space < colon ? space : colon);
-	section->argument = str_trim(str_sub(line, colon + 1, SIZE_MAX));
-	if (space < colon)
-		section->argument = str_trim(str_sub(line, space, colon - space));
+	section->argument = str_trim(space < colon ? str_sub(line, space, colon - space) : str_sub(line, colon + 1, SIZE_MAX));
+	section->argument = expanded(section->argument, arena);
 	return true;
 }
 
@@ -130,7 +129,7 @@ case_read(const char *path, struct arena *arena, struct case_file *ret_file)
 		if (line.len == 0 || line.ptr[0] == '#')
 			continue;
 		section->line = number;
-		if (!read_name(line, section) || ++ret_file->count == 1000)
+		if (!read_name(line, arena, section) || ++ret_file->count == 1000)
 			return arena_printf(arena, "line %u is no section", number).ptr;
 		read_lines(&rest, &number, arena, section);
 	}

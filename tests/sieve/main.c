@@ -31,10 +31,18 @@ judge(struct check *check, unsigned line, bool is_right, struct str wanted, stru
 static struct str
 printed(struct check *check)
 {
+	struct sieve_result result = check->world.result;
+	struct sieve_action *actions = ARENA_ARRAY(check->arena, struct sieve_action, result.action_count + 1);
 	struct buffer out = { 0 };
 	struct str text;
 
-	sieve_print_result(&check->world.result, &out);
+	/* Messages and headers have sections of their own. */
+	for (size_t i = 0; i < result.action_count; i++) {
+		actions[i] = result.actions[i];
+		actions[i].message = actions[i].header = STR_NONE;
+	}
+	result.actions = actions;
+	sieve_print_result(&result, &out);
 	text = arena_copy(check->arena, buffer_str(&out));
 	buffer_clear(&out);
 	return text;
@@ -78,8 +86,8 @@ check_failure(struct check *check, const struct section *section)
 	if (!str_to_u32(first, &line))
 		rest = section->argument;
 	judge(check, section->line, result->outcome == SIEVE_FAILED && (line == 0 || line == result->failure.line) &&
-	    str_find_nocase(result->failure.text, rest) < result->failure.text.len + (rest.len == 0) && result->action_count == 1 &&
-	    result->actions[0].kind == SIEVE_KEEP && result->actions[0].line == 0, section->argument, found);
+	    str_find_nocase(result->failure.text, rest) < result->failure.text.len + (rest.len == 0) && result->action_count > 0 &&
+	    result->actions[result->action_count - 1].kind == SIEVE_KEEP && result->actions[result->action_count - 1].line == 0, section->argument, found);
 }
 
 static bool
