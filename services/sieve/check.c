@@ -437,7 +437,8 @@ check_node(struct sieve_check *check, const struct sieve_syntax *syntax, bool is
 	node->line = syntax->line;
 	node->column = syntax->column;
 	check->needs = 0;
-	if (check_own(check, syntax, is_test, node) != ERR_OK && check->script->has_ihave) {
+	/* What is required has to be there, with "ihave" too: nothing is run before that is known (RFC 5228 s. 2.10.5). */
+	if (check_own(check, syntax, is_test, node) != ERR_OK && check->script->has_ihave && !(node->row != NULL && (node->row->flags & SIEVE_FIRST))) {
 		defer_problems(check, node, problems);
 		check->errors = errors;
 		return node;

@@ -362,8 +362,9 @@ sieve_run(const struct sieve_program *programs, size_t count, const struct sieve
 		return;
 	}
 	if (err != ERR_OK) {
-		/* Nothing is done to the mail, but that it is kept (RFC 5228 s. 2.10.6). */
+		/* Nothing is done to the mail, but that it is kept as it came (RFC 5228 s. 2.10.6, RFC 5293 s. 7). */
 		run.action_count = 0;
+		run.message = (struct sieve_message){ .header = input->header };
 		run.frame = &outermost;
 		run.limits = &(struct sieve_limits){ 0 };
 		run.is_keep_cancelled = false;

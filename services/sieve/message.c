@@ -225,11 +225,21 @@ sieve_header(const struct sieve_run *run)
 	return run->message.header;
 }
 
+/* Is it the message's own, but for the empty line that may not have been given? */
+static bool
+is_original(const struct sieve_run *run, struct str header)
+{
+	struct str original = run->input->header;
+
+	return str_equal(str_sub(header, 0, original.len), original) &&
+	    (header.len == original.len || str_equal(str_sub(header, original.len, SIZE_MAX), STR("\r\n")));
+}
+
 enum err
 sieve_set_header(struct sieve_run *run, struct str header)
 {
 	TRY(sieve_spend_bytes(run, header.len));
-	run->message = (struct sieve_message){ .header = header, .is_changed = true };
+	run->message = (struct sieve_message){ .header = header, .is_changed = !is_original(run, header) };
 	return ERR_OK;
 }
 

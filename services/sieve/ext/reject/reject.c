@@ -37,17 +37,21 @@ static enum err
 send_notice(struct sieve_run *run, const struct sieve_node *node, struct str reason)
 {
 	struct sieve_action action = sieve_action_new(run, node, sieve_input(run)->sender.len > 0 ? SIEVE_SEND : SIEVE_DISCARD);
+	struct str edited = sieve_header(run);
 	struct buffer out = { 0 };
 	enum err err = ERR_OK;
 
 	if (action.kind == SIEVE_SEND) {
 		action.send = SIEVE_SEND_REJECT;
 		action.address = sieve_input(run)->sender;
+		/* The sender knows the message as it was: RFC 5293 s. 7. */
+		TRY(sieve_set_header(run, sieve_input(run)->header));
 		err = compose_notice(run, reason, &out);
 		action.message = arena_copy(sieve_arena(run), buffer_str(&out));
 		buffer_clear(&out);
 	}
 	TRY(err);
+	TRY(sieve_set_header(run, edited));
 	TRY(sieve_spend_bytes(run, action.message.len));
 	return sieve_do(run, node, &action);
 }
