@@ -25,13 +25,18 @@ from_check(struct sieve_check *check, struct sieve_node *node, const struct siev
 }
 
 /* RFC 5230 s. 5: the fields of a MIME entity are ASCII. */
+static bool
+has_ascii_fields(struct str entity)
+{
+	return sieve_is_ascii(str_sub(entity, 0, str_find(entity, STR("\r\n\r\n"))));
+}
+
 static enum err
 vacation_check(struct sieve_check *check, struct sieve_node *node)
 {
 	const struct sieve_string *reason = node->arguments[0].strings;
-	struct str header = str_sub(reason->text, 0, str_find(reason->text, STR("\r\n\r\n")));
 
-	if (sieve_tag(node, "mime") != NULL && reason->pieces == NULL && !sieve_is_ascii(header))
+	if (sieve_tag(node, "mime") != NULL && reason->pieces == NULL && !has_ascii_fields(reason->text))
 		return SIEVE_PROBLEM(check, reason, "the header of a ':mime' text has to be ASCII");
 	return ERR_OK;
 }
@@ -83,6 +88,8 @@ compose(struct sieve_run *run, const struct sieve_node *node, struct buffer *out
 	TRY(make_subject(run, node, &subject));
 	TRY(make_from(run, node, &from));
 	TRY(sieve_expand(run, node->arguments[0].strings, &reason));
+	if (sieve_tag(node, "mime") != NULL && !has_ascii_fields(reason))
+		return sieve_fail(run, node, "the header of a ':mime' text has to be ASCII");
 	sieve_add_address_field(out, "From", from);
 	sieve_add_address_field(out, "To", sieve_input(run)->sender);
 	sieve_add_field(out, "Subject", subject);
