@@ -83,6 +83,18 @@ clean(struct arena *arena, struct str text)
 	return str_trim(str_from(bytes, text.len));
 }
 
+/* Can it be folded so that no line is too long? The first word stands behind `column` bytes. */
+static bool
+has_short_words(struct str text, size_t column)
+{
+	struct str word;
+
+	while (str_split(&text, ' ', &word))
+		if (column + word.len > PLAIN_LINE_MAX)
+			return false;
+	return true;
+}
+
 void
 sieve_add_field(struct buffer *out, const char *name, struct str value)
 {
@@ -90,7 +102,7 @@ sieve_add_field(struct buffer *out, const char *name, struct str value)
 
 	value = clean(&arena, value);
 	buffer_printf(out, "%s: ", name);
-	if (sieve_is_ascii(value)) {
+	if (sieve_is_ascii(value) && has_short_words(value, strlen(name) + 2)) {
 		add_folded(out, value, strlen(name) + 2);
 	} else {
 		size_t plain = ascii_words(value);
@@ -170,15 +182,38 @@ sieve_add_reply_fields(struct sieve_run *run, struct buffer *out)
 
 /* ---- bodies */
 
+struct str
+sieve_lines(struct arena *arena, struct str text)
+{
+	char *lines = arena_alloc(arena, text.len * 2 + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+
+		if (c == '\r' && i + 1 < text.len && text.ptr[i + 1] == '\n')
+			continue;
+		if (c == '\r' || c == '\n') {
+			lines[len++] = '\r';
+			lines[len++] = '\n';
+		} else {
+			lines[len++] = (c < 0x20 && c != '\t') || c == 0x7f ? ' ' : (char)c;
+		}
+	}
+	return str_from(lines, len);
+}
+
 /* Lines that are short enough, of ASCII, and no controls that an MTA may change. */
 static bool
 is_plain(struct str text)
 {
 	struct str line;
 
-	while (str_split(&text, '\n', &line))
-		if (line.len > PLAIN_LINE_MAX || !sieve_is_ascii(line) || memchr(line.ptr ? line.ptr : "", '\0', line.len) != NULL)
+	while (str_split(&text, '\n', &line)) {
+		line = str_ends_with(line, STR("\r")) ? str_sub(line, 0, line.len - 1) : line;
+		if (line.len > PLAIN_LINE_MAX || !sieve_is_ascii(line) || str_index(line, '\0') < line.len || str_index(line, '\r') < line.len)
 			return false;
+	}
 	return true;
 }
 

@@ -18,6 +18,9 @@ enum err sieve_add_reply_fields(struct sieve_run *run, struct buffer *out);
 /* Content-Type (text/plain), Content-Transfer-Encoding, an empty line and the text (UTF-8): as it is, or quoted-printable. */
 void sieve_add_text_part(struct buffer *out, struct str text);
 
+/* `text` in `arena` with CRLF for each line end of any kind; NUL and other controls but tabs become blanks. */
+struct str sieve_lines(struct arena *arena, struct str text);
+
 /* The text of the first field of this name as people read it; empty when there is none. */
 enum err sieve_first_text(struct sieve_run *run, struct str name, struct str *ret_text);
 

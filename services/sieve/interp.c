@@ -70,6 +70,21 @@ sieve_arena(struct sieve_run *run)
 	return run->arena;
 }
 
+/* Texts of scripts and of mails are in it: what is no UTF-8, or a control, becomes "?". */
+static struct str
+readable(struct str text)
+{
+	bool is_utf8 = str_is_utf8(text);
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+
+		if (c < 0x20 || c == 0x7f || (c >= 0x80 && !is_utf8))
+			((char *)text.ptr)[i] = '?';
+	}
+	return text;
+}
+
 enum err
 sieve_fail(struct sieve_run *run, const struct sieve_node *node, const char *format, ...)
 {
@@ -79,7 +94,7 @@ sieve_fail(struct sieve_run *run, const struct sieve_node *node, const char *for
 		node = run->node;
 	va_start(args, format);
 	run->failure = (struct sieve_failure){ .script = run->frame->name, .line = node != NULL ? node->line : 0,
-		.text = arena_vprintf(run->arena, format, args) };
+		.text = readable(arena_vprintf(run->arena, format, args)) };
 	va_end(args);
 	return ERR_INVALID;
 }

@@ -10,6 +10,7 @@ ereject_run(struct sieve_run *run, const struct sieve_node *node)
 	/* RFC 5429 s. 2.1.1: a reply is ASCII. */
 	if (!sieve_is_ascii(action.text))
 		action.text = STR("The recipient's mail filter refused this message");
+	action.text = sieve_lines(sieve_arena(run), action.text);
 	return sieve_do(run, node, &action);
 }
 

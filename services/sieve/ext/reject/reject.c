@@ -63,7 +63,10 @@ reject_run(struct sieve_run *run, const struct sieve_node *node)
 
 	TRY(sieve_expand(run, node->arguments[0].strings, &action.text));
 	/* RFC 5429 s. 2.2: its exact text counts, and a reply of LMTP is ASCII. */
-	return sieve_is_ascii(action.text) ? sieve_do(run, node, &action) : send_notice(run, node, action.text);
+	if (!sieve_is_ascii(action.text))
+		return send_notice(run, node, action.text);
+	action.text = sieve_lines(sieve_arena(run), action.text);
+	return sieve_do(run, node, &action);
 }
 
 static const struct sieve_command COMMANDS[] = { { .name = "reject", .parameters = { { SIEVE_STRING, "reason" } }, .run = reject_run }, { 0 } };

@@ -96,7 +96,7 @@ compose(struct sieve_run *run, const struct sieve_node *node, struct buffer *out
 	TRY(sieve_add_reply_fields(run, out));
 	buffer_add(out, STR("MIME-Version: 1.0\r\n"));
 	if (sieve_tag(node, "mime") != NULL)
-		buffer_add(out, reason);
+		buffer_add(out, sieve_lines(sieve_arena(run), reason));
 	else
 		sieve_add_text_part(out, reason);
 	return ERR_OK;
