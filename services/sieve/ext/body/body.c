@@ -39,7 +39,7 @@ match_pieces(struct sieve_match *match, struct body_state *state, const struct s
 		TRY(sieve_spend(match->run, 1 + count / 16));
 		if (!is_wanted)
 			continue;
-		TRY(body_decode(match->run, state, &state->pieces[i]));
+		TRY(sieve_body_decode(match->run, state, &state->pieces[i]));
 		TRY(match_text(match, &state->pieces[i].text));
 	}
 	return ERR_OK;
@@ -54,7 +54,7 @@ body_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_tru
 	struct sieve_match match;
 	size_t count = 1;
 
-	TRY(body_read(run, state));
+	TRY(sieve_body_read(run, state));
 	if (content != NULL)
 		TRY(sieve_expand_all(run, content, &types, &count));
 	TRY(sieve_match_begin(run, node, &match));

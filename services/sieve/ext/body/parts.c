@@ -96,7 +96,7 @@ ends_with_empty_line(struct str header)
 
 /* By the header as it came: an edited one does not change how the body is read (RFC 5293 s. 7). */
 enum err
-body_read(struct sieve_run *run, struct body_state *state)
+sieve_body_read(struct sieve_run *run, struct body_state *state)
 {
 	struct str header = sieve_input(run)->header, body, line_end = STR("\r\n");
 	struct reader reader = { .arena = sieve_arena(run), .state = state };
@@ -126,7 +126,7 @@ body_read(struct sieve_run *run, struct body_state *state)
 }
 
 enum err
-body_decode(struct sieve_run *run, struct body_state *state, struct body_piece *piece)
+sieve_body_decode(struct sieve_run *run, struct body_state *state, struct body_piece *piece)
 {
 	struct mail_decoder decoder = { .encoding = mail_encoding_from(piece->encoding) };
 	struct buffer plain = { 0 };

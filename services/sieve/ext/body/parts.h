@@ -35,8 +35,8 @@ struct body_state {
 };
 
 /* Find the pieces, if that was not done yet. ERR_AGAIN: the body has to be asked for. */
-enum err body_read(struct sieve_run *run, struct body_state *state);
+enum err sieve_body_read(struct sieve_run *run, struct body_state *state);
 /* Its transfer encoding undone, text made UTF-8. */
-enum err body_decode(struct sieve_run *run, struct body_state *state, struct body_piece *piece);
+enum err sieve_body_decode(struct sieve_run *run, struct body_state *state, struct body_piece *piece);
 
 #endif

@@ -70,7 +70,7 @@ date_of_field(struct str value)
 static enum err
 part_check(struct sieve_check *check, const struct sieve_value *name)
 {
-	if (name->strings->pieces != NULL || date_part_find(name->strings->text) != NULL)
+	if (name->strings->pieces != NULL || sieve_date_part_find(name->strings->text) != NULL)
 		return ERR_OK;
 	return sieve_problem(check, name->line, name->column, "a date has no \"%.*s\": year, month, day, date, julian, hour, minute, second, time, "
 	    "iso8601, std11, zone and weekday are its parts", STR_ARG(str_sub(name->strings->text, 0, 40)));
@@ -96,7 +96,7 @@ match_date(struct sieve_match *match, const struct sieve_value *part_name, struc
 	struct str name;
 
 	TRY(sieve_expand(match->run, part_name->strings, &name));
-	part = date_part_find(name);
+	part = sieve_date_part_find(name);
 	TRY(shift(match->run, match->node, &date));
 	return part != NULL ? sieve_match_value(match, part->print(date, text)) : ERR_OK;
 }

@@ -101,7 +101,7 @@ static const struct date_part PARTS[] = {
 };
 
 const struct date_part *
-date_part_find(struct str name)
+sieve_date_part_find(struct str name)
 {
 	for (size_t i = 0; i < sizeof(PARTS) / sizeof(PARTS[0]); i++)
 		if (str_equal_nocase(name, str_c(PARTS[i].name)))

@@ -12,6 +12,6 @@ struct date_part {
 };
 
 /* By its name, in any case; NULL: there is none. */
-const struct date_part *date_part_find(struct str name);
+const struct date_part *sieve_date_part_find(struct str name);
 
 #endif

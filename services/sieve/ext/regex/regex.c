@@ -65,7 +65,7 @@ static enum err
 regex_prepare(struct arena *arena, const struct sieve_node *node, struct str key, void **ret_prepared, struct str *ret_text)
 {
 	struct buffer pattern = { 0 };
-	const char *wrong = key.len > PATTERN_BYTES_MAX ? "it is too long" : regex_translate(key, &pattern);
+	const char *wrong = key.len > PATTERN_BYTES_MAX ? "it is too long" : sieve_regex_translate(key, &pattern);
 	enum err err = ERR_SYNTAX;
 
 	if (wrong != NULL)

@@ -261,7 +261,7 @@ add_next(struct translation *t)
 }
 
 const char *
-regex_translate(struct str ere, struct buffer *out)
+sieve_regex_translate(struct str ere, struct buffer *out)
 {
 	struct translation t = { .in = mail_cur(ere), .out = out, .atom = SIZE_MAX };
 

@@ -8,6 +8,6 @@
  * Append `ere` to `out` so that PCRE2 understands by it what POSIX.2 does, and nothing more: no lookaround, no back references, no classes
  * behind a backslash. NULL, or what is wrong with it.
  */
-const char *regex_translate(struct str ere, struct buffer *out);
+const char *sieve_regex_translate(struct str ere, struct buffer *out);
 
 #endif
