@@ -101,6 +101,7 @@ run_own(struct admin *admin)
 	set_url(admin, &config->bus_metadata, STR("inproc://metadata"));
 	config->metadata_listen = config->bus_metadata;
 	config->bus_blob = config->blob_listen = (struct str_list){ 0 };
+	config->bus_sieve = config->sieve_listen = (struct str_list){ 0 };
 	config->bus_admin = STR_NONE;
 	config->database_connections = 2;
 	TRY(open_bus(admin));
@@ -193,6 +194,8 @@ admin_look(struct admin *admin, const struct admin_line *line)
 		set_url(admin, &config->bus_metadata, config->bus_admin);
 	if (admin_has(line, ADMIN_OPT(METADATA)) || is_inproc(&config->bus_blob))
 		config->bus_blob.count = 0;
+	if (admin_has(line, ADMIN_OPT(METADATA)) || is_inproc(&config->bus_sieve))
+		config->bus_sieve.count = 0;
 	open_bus(admin);
 	return ERR_OK;
 }

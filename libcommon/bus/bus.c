@@ -13,6 +13,7 @@ static const struct {
 } rows[BUS_SERVICES] = {
 	{ "metadata", offsetof(struct config, bus_metadata), offsetof(struct config, metadata_listen), true },
 	{ "blob", offsetof(struct config, bus_blob), offsetof(struct config, blob_listen), false },
+	{ "sieve", offsetof(struct config, bus_sieve), offsetof(struct config, sieve_listen), false },
 };
 
 static const char *const role_names[BUS_ROLE_COUNT] = {

@@ -37,7 +37,7 @@ enum { BUS_ROLES_ALL = (1 << BUS_ROLE_COUNT) - 1 };
 const char *bus_role_name(enum bus_role role);
 
 /*
- * The bus of a process: its sockets to the services that the configuration names (`bus.metadata`, `bus.blob`: lists of URLs,
+ * The bus of a process: its sockets to the services that the configuration names (`bus.metadata`, `bus.blob`, `bus.sieve`: lists of URLs,
  * inproc:// ipc:// tcp:// or tls+tcp://; a name of a tcp URL may resolve to many replicas), made when first used, and what it serves.
  * `config` must outlive it. NULL: a URL is of tls+tcp, and bus.tls.* cannot be used; logged.
  */

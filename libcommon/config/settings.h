@@ -36,6 +36,7 @@
 	X(LIST, bus_metadata, "bus.metadata", "[inproc://metadata]",                                                   \
 	    "the metadata service's replicas; a name that resolves to many addresses is many")                         \
 	X(LIST, bus_blob, "bus.blob", "[inproc://blob]", "the blob service's replicas")                                \
+	X(LIST, bus_sieve, "bus.sieve", "[inproc://sieve]", "the Sieve service's replicas")                            \
 	X(STR, bus_admin, "bus.admin", "", "the all-in-one also answers sora-admin here: ipc:///path, mode 0600")      \
 	X(BOOL, bus_insecure, "bus.insecure", "false", "allow tcp:// on other addresses than loopback")                \
 	X(STR, bus_tls_certificate, "bus.tls.certificate", "",                                                         \
@@ -92,6 +93,24 @@
 	X(STR, s3_secret_key, "blob.s3.secret_key", "", "best as ${file:/path}")                                       \
 	X(STR, s3_ca, "blob.s3.ca", "", "PEM file with the authorities to trust; empty: the system's")                 \
 	X(SIZE, message_size, "message.size", "50M", "the largest mail that is taken")                                 \
+	/* ---- sora-sieve; of a run means of all scripts of a recipient for one mail */                                \
+	X(LIST, sieve_listen, "sieve.listen", "[inproc://sieve]", "where sora-sieve answers")                          \
+	X(THREADS, sieve_threads, "sieve.threads", "8", "threads that run scripts")                                    \
+	X(SIZE, sieve_cache, "sieve.cache", "32M", "memory for compiled scripts")                                      \
+	X(INT, sieve_redirects, "sieve.redirects", "4", "the most addresses that a mail is sent on to")                \
+	X(INT, sieve_actions, "sieve.actions", "32", "the most actions of a run")                                      \
+	X(INT, sieve_steps, "sieve.steps", "1000000", "the most tests, commands and comparisons of a run")             \
+	X(TIME, sieve_cpu_time, "sieve.cpu_time", "1s", "the most processor time of a run")                            \
+	X(SIZE, sieve_memory, "sieve.memory", "32M", "the most memory of a run")                                       \
+	X(INT, sieve_nesting, "sieve.nesting", "50", "blocks and tests one in the other; RFC 5228 asks for 15 at least") \
+	X(INT, sieve_variables, "sieve.variables", "255", "the most variables of a script; RFC 5229 asks for 128 at least") \
+	X(SIZE, sieve_variable_size, "sieve.variable_size", "16K", "the longest variable; RFC 5229 asks for 4000 characters at least") \
+	X(INT, sieve_includes, "sieve.includes", "100", "the most scripts that a run includes")                        \
+	X(INT, sieve_include_depth, "sieve.include_depth", "10", "scripts that include each other")                    \
+	X(INT, sieve_regex_steps, "sieve.regex_steps", "100000", "the most that a regular expression may try on one text") \
+	X(TIME, sieve_vacation_min, "sieve.vacation_min", "0s", "the least time between two replies to one sender; 0: what ':seconds' says") \
+	X(TIME, sieve_vacation_default, "sieve.vacation_default", "7d", "the time, when the script does not say")      \
+	X(TIME, sieve_vacation_max, "sieve.vacation_max", "30d", "the most; RFC 5230 asks for 7d at least")            \
 	/* ---- sora-lmtp */                                                                                           \
 	X(LIST, lmtp_listen, "lmtp.listen", "[127.0.0.1:24]", "")                                                      \
 	X(INT, lmtp_recipients, "lmtp.recipients", "1000", "the most in one transaction")                              \

@@ -42,6 +42,9 @@
 	X(BLOB_CACHE_MISSES, "sora_blob_cache_misses_total",   COUNTER, "Reads that it could not answer")              \
 	X(BLOB_CACHE_DROPPED, "sora_blob_cache_dropped_total", COUNTER, "Pieces of the cache that were damaged, and went") \
 	X(BLOB_CACHE_BYTES, "sora_blob_cache_bytes",           GAUGE,   "Bytes of the cache's files")                  \
+	X(SIEVE_RUN_US,     "sora_sieve_run_seconds",          LATENCY, "Time to run a recipient's scripts")           \
+	X(SIEVE_COMPILED,   "sora_sieve_compiled_total",       COUNTER, "Scripts compiled, which the cache did not have") \
+	X(SIEVE_FAILED,     "sora_sieve_failed_total",         COUNTER, "Runs that failed: the mail is kept, the owner is told") \
 	X(SWEPT,            "sora_worker_swept_total",         COUNTER, "Objects removed that nothing refers to")      \
 	X(PURGED,           "sora_worker_purged_total",        COUNTER, "Expunged messages removed for good")          \
 	X(OBJECTS_REMOVED,  "sora_worker_objects_removed_total", COUNTER, "Objects removed whose bodies were all past blob.keep") \

@@ -9,4 +9,5 @@ $(sieve_tables): services/sieve/tables.sh force
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(eval $(call library,services/sieve,$(wildcard services/sieve/base/*.c services/sieve/rpc/*.c services/sieve/ext/*/*.c) gen/services/sieve/tables.c))
+$(eval $(call program,sora-sieve,services/sieve))
 $(eval $(call program,sieve-run,services/sieve/run))

@@ -6,7 +6,8 @@
 #include "services/lmtp/service.h"
 #include "services/metadata/service.h"
 #include "services/pop3/service.h"
+#include "services/sieve/service.h"
 #include "services/worker/service.h"
 
-const struct service *const sora_services[SORA_SERVICES] = { &blob_service, &metadata_service, &worker_service, &imap_service,
+const struct service *const sora_services[SORA_SERVICES] = { &blob_service, &metadata_service, &sieve_service, &worker_service, &imap_service,
 	&pop3_service, &lmtp_service };

@@ -5,7 +5,7 @@ from .leaks import is_a_librarys_own
 from .processes import HOST, Process, free_port, wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SERVICES = ("blob", "metadata", "worker", "imap", "pop3", "lmtp")
+SERVICES = ("blob", "metadata", "sieve", "worker", "imap", "pop3", "lmtp")
 LISTENS = {"imap": ("imap.listen", "imap.tls_listen"), "pop3": ("pop3.listen", "pop3.tls_listen"), "lmtp": ("lmtp.listen",)}
 counter = itertools.count(1)
 
@@ -167,7 +167,7 @@ class Stack:
 
     def add_split(self):
         self.certificates = certificates(f"{self.directory}/certificates")
-        self.urls = urls = {kind: [f"tls+tcp://{HOST}:{free_port()}" for _ in range(2)] for kind in ("metadata", "blob")}
+        self.urls = urls = {kind: [f"tls+tcp://{HOST}:{free_port()}" for _ in range(2)] for kind in ("metadata", "blob", "sieve")}
         for service, i in itertools.product(SERVICES, range(2)):
             name = f"{service}-{i + 1}"
             own = {**self.ports(name, *LISTENS.get(service, ())), **self.bus(service)}

@@ -26,16 +26,16 @@ def test_the_one_process_is_shown(stack):
 @only("split")
 def test_each_replica_is_shown_as_it_is(stack):
     """One that is gone or stopped is unreachable; only a service without any that answers is an error."""
-    everyone = [("blob", "serving")] * 2 + [("metadata", "serving")] * 2
+    everyone = [("blob", "serving")] * 2 + [("metadata", "serving")] * 2 + [("sieve", "serving")] * 2
     assert ping(stack)[0] == everyone
     stack.kill("metadata-2")
     stack.processes["blob-1"].signal(signal.SIGSTOP)
     try:
         states, seen = ping(stack)
-        assert states == [("blob", "serving"), ("blob", "unreachable"), ("metadata", "serving"), ("metadata", "unreachable")], seen
+        assert states == [("blob", "serving"), ("blob", "unreachable"), ("metadata", "serving"), ("metadata", "unreachable")] + [("sieve", "serving")] * 2, seen
         assert all("version" in one for one in seen if one["state"] == "serving"), seen
         stack.kill("metadata-1")
-        assert ping(stack, code=5)[0][2:] == [("metadata", "unreachable")] * 2
+        assert ping(stack, code=5)[0][2:4] == [("metadata", "unreachable")] * 2
     finally:
         stack.processes["blob-1"].signal(signal.SIGCONT)
         for name in ("metadata-1", "metadata-2"):
@@ -56,7 +56,7 @@ def test_an_overloaded_replica_is_seen_as_such(stack):
             thread.start()
         wait_for("calls that wait", lambda: sum(one["waiting"] for one in ping(stack)[1]) > 0, 20)
         states, seen = ping(stack)
-        assert states == [("blob", "serving")] * 2 + [("metadata", "serving")] * 2, seen
+        assert states == [("blob", "serving")] * 2 + [("metadata", "serving")] * 2 + [("sieve", "serving")] * 2, seen
         assert sum(one["under_way"] for one in seen) > 0, seen
     finally:
         stack.postgres.signal(signal.SIGCONT)

@@ -94,7 +94,7 @@ def test_check_and_start_say_what_a_process_lacks_for_the_bus(stack):
         for args in (("--check",), ()):
             done = stack.run("sora-imap", "--config", config, *args, check=False)
             assert done.returncode == 1 and says in done.stderr, done
-    for service in ("imap", "lmtp", "worker", "metadata", "blob"):
+    for service in ("imap", "lmtp", "worker", "metadata", "blob", "sieve"):
         done = stack.run(f"sora-{service}", "--check", "--config", f"{stack.directory}/{service}-1.yaml", check=False)
         assert done.returncode == 0, done
 

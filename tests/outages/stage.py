@@ -35,7 +35,7 @@ class Stage(Stack):
 
     def config(self, name, **own):
         own["database.port"] = self.proxies.port("PostgreSQL", self.postgres.port)
-        for kind in ("metadata", "blob"):
+        for kind in ("metadata", "blob", "sieve"):
             whose = f"{name}:" if name.startswith("worker") else ""
             own[f"bus.{kind}"] = [self.through(f"{whose}{kind}-{i}", url) for i, url in enumerate(own[f"bus.{kind}"], 1)]
         return super().config(name, **own)
