@@ -32,6 +32,7 @@ struct admin_command {
 extern const struct admin_command admin_accounts[];
 extern const struct admin_command admin_addresses[];
 extern const struct admin_command admin_bus[];
+extern const struct admin_command admin_queue[];
 extern const struct admin_command admin_scripts[];
 extern const struct admin_command admin_uidl[];
 

@@ -29,6 +29,10 @@
 	X(BEFORE,         "--before",         NULL,        "yours for this account: the active one runs before the user's own") \
 	X(AFTER,          "--after",          NULL,        "likewise, after the user's own")                                \
 	X(ACTIVATE,       "--activate",       NULL,        "and make it the active one")                                    \
+	X(ITEM,           "--item",           "NUMBER",    "the mail in the queue; may stand without --item")               \
+	X(KIND,           "--kind",           "KIND",      "only redirect, vacation, reject, notify or bounce")             \
+	X(STATE,          "--state",          "STATE",     "only ready, sending or deferred")                               \
+	X(ALL,            "--all",            NULL,        "all of them")                                                   \
 	/* ---- for every command */                                                                                       \
 	X(CONFIG,         "--config",         "FILE",      "the configuration file")                                       \
 	X(METADATA,       "--metadata",       "ADDRESS",   "the metadata service: host:port, tcp://host:port, ipc:///path") \
