@@ -97,6 +97,7 @@ class Stack:
         self.sanitized = bool(os.environ.get("SAN", "address,undefined"))
         self.database = f"sora_{os.getpid()}_{next(counter)}"
         self.processes = {}
+        self.smarthost_port = free_port()  # where mail goes out, to a harness.smtp_sink
         self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp, self.ops = [], [], [], [], [], {}
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
@@ -117,6 +118,8 @@ class Stack:
             "database.host": HOST, "database.port": self.postgres.port, "database.user": "sora",
             "database.password": self.postgres.password, "database.name": self.database,
             "token.keys": ["a secret of the tests"], "imap.plain_login": True, "pop3.plain_login": True, "lmtp.xclient_from": ["127.0.0.0/8"],
+            "smarthost.host": HOST, "smarthost.port": self.smarthost_port, "smarthost.tls": "none", "smarthost.timeout": "20s",
+            "queue.retry": "1s", "queue.retry_most": "2s",
             "blob.store": "s3" if self.s3 else "dir", "blob.dir": f"{self.directory}/blobs",
             **self.settings, **own}
         if self.s3:
