@@ -34,7 +34,8 @@ FUZZ_MORE-imap = $(filter-out %/main.c,$(wildcard services/imap/*.c services/ima
 FUZZ_MORE-lmtp = $(addprefix services/lmtp/,parser.c data.c chunk.c client.c trace.c) libcommon/net/proxy.c
 FUZZ_MORE-pop3 = services/pop3/parser.c services/pop3/stuff.c
 FUZZ_MORE-managesieve = services/managesieve/parser.c services/managesieve/string.c
-FUZZ_MORE-sieve = $(filter-out services/sieve/main.c services/sieve/service.c,$(wildcard services/sieve/*.c services/sieve/base/*.c services/sieve/ext/*/*.c)) $(sieve_tables)
+FUZZ_MORE-sieve = $(filter-out $(addprefix services/sieve/,main.c service.c cache.c wire.c),$(wildcard services/sieve/*.c services/sieve/base/*.c \
+	services/sieve/ext/*/*.c)) $(sieve_tables)
 FUZZ_MORE-bus = libcommon/bus/codec.c $(filter %.pb-c.c %/methods.c,$(proto_made))
 FUZZ_MORE-proxy = libcommon/net/proxy.c
 FUZZ_MORE-frame = $(wildcard services/blob/frame/*.c)
