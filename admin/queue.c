@@ -50,16 +50,23 @@ explain_filter(struct admin *admin, enum err err)
 
 /* ---- list, show */
 
+/* A null sender is an empty one. */
+static json_t *
+text(ProtobufCBinaryData data)
+{
+	return data.len > 0 ? admin_json_text(data) : json_string("");
+}
+
 static json_t *
 item_json(const MetadataQueueItem *item)
 {
 	char created[ADMIN_TIME_SIZE], due[ADMIN_TIME_SIZE];
 
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s, s:i, s:o, s:o}", "item", (json_int_t)item->item, "account",
-	    admin_json_text(item->address), "kind", admin_json_text(item->kind), "state", admin_json_text(item->state), "from",
-	    admin_json_text(item->sender), "to", admin_json_text(item->recipient), "message_id", admin_json_text(item->message_id), "size",
+	    text(item->address), "kind", text(item->kind), "state", text(item->state), "from",
+	    text(item->sender), "to", text(item->recipient), "message_id", text(item->message_id), "size",
 	    (json_int_t)item->size, "created", admin_print_time(item->created_ms, created), "due", admin_print_time(item->due_ms, due),
-	    "attempts", (int)item->attempts, "owner", admin_json_text(item->owner), "reply", admin_json_text(item->reply));
+	    "attempts", (int)item->attempts, "owner", text(item->owner), "reply", text(item->reply));
 }
 
 static void

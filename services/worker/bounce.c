@@ -1,6 +1,8 @@
 /* A delivery status notification: for people, for programs, and the header of what was sent. */
 #include "services/worker/bounce.h"
 
+#include "libcommon/core/buffer.h"
+#include "libcommon/crypto/encode.h"
 #include "libcommon/mail/date.h"
 
 static bool
@@ -39,7 +41,33 @@ for_people(const struct bounce *b, struct arena *arena)
 	    STR_ARG(b->hostname));
 }
 
-/* RFC 3464 s. 2.2, 2.3; an address beyond ASCII as RFC 6533 s. 3. */
+/* Characters beyond ASCII as RFC 6533 s. 3 has them in 7 bits: utf-8-addr-xtext. What is no UTF-8 is a question mark. */
+static struct str
+in_ascii(struct str s, struct arena *arena)
+{
+	bool is_utf8 = str_is_utf8(s);
+	struct buffer out = { 0 };
+	struct str text;
+
+	for (size_t i = 0; i < s.len;) {
+		unsigned char first = (unsigned char)s.ptr[i++];
+		unsigned c = first >= 0xf0 ? first & 0x07 : first >= 0xe0 ? first & 0x0f : first & 0x1f;
+
+		for (; is_utf8 && first >= 0x80 && i < s.len && ((unsigned char)s.ptr[i] & 0xc0) == 0x80; i++)
+			c = c << 6 | ((unsigned char)s.ptr[i] & 0x3f);
+		if (first < 0x80)
+			buffer_add_byte(&out, (char)first);
+		else if (is_utf8)
+			buffer_printf(&out, "\\x{%X}", c);
+		else
+			buffer_add_byte(&out, '?');
+	}
+	text = arena_copy(arena, buffer_str(&out));
+	buffer_clear(&out);
+	return text;
+}
+
+/* RFC 3464 s. 2.2, 2.3 */
 static struct str
 for_programs(const struct bounce *b, struct arena *arena)
 {
@@ -57,8 +85,8 @@ for_programs(const struct bounce *b, struct arena *arena)
 	    "Diagnostic-Code: %s; %.*s\r\n"
 	    "Last-Attempt-Date: %.*s\r\n",
 	    STR_ARG(b->hostname), STR_ARG(mail_date_print((struct mail_date){ .unix_s = b->arrived_s }, arrived)),
-	    is_ascii(b->recipient) ? "rfc822" : "utf-8", STR_ARG(b->recipient), STR_ARG(b->status), STR_ARG(remote),
-	    b->reply.len > 0 && b->reply.ptr[0] >= '2' && b->reply.ptr[0] <= '5' ? "smtp" : "x-sora", STR_ARG(b->reply),
+	    is_ascii(b->recipient) ? "rfc822" : "utf-8", STR_ARG(in_ascii(b->recipient, arena)), STR_ARG(b->status), STR_ARG(remote),
+	    b->reply.len > 0 && b->reply.ptr[0] >= '2' && b->reply.ptr[0] <= '5' ? "smtp" : "x-sora", STR_ARG(in_ascii(b->reply, arena)),
 	    STR_ARG(mail_date_print((struct mail_date){ .unix_s = b->now_s }, now)));
 }
 
@@ -85,23 +113,39 @@ head(const struct bounce *b, struct str message_id, struct arena *arena)
 	    STR_ARG(message_id), STR_ARG(answers), STR_ARG(b->id));
 }
 
+/* RFC 2045 s. 6.8: in lines of 76. */
+static struct str
+in_base64(struct str body, struct arena *arena)
+{
+	struct str text = base64_encode(arena, body);
+	struct buffer out = { 0 };
+
+	for (size_t at = 0; at < text.len; at += 76)
+		buffer_printf(&out, "%.*s\r\n", STR_ARG(str_sub(text, at, 76)));
+	text = arena_copy(arena, buffer_str(&out));
+	buffer_clear(&out);
+	return text;
+}
+
+/* In 7 bits whatever it is: a server that did not take the mail takes this. */
 static struct str
 part(const struct bounce *b, const char *type, struct str body, struct arena *arena)
 {
+	bool is_plain = is_ascii(body);
+
 	return arena_printf(arena, "--=_%.*s\r\nContent-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n%.*s\r\n", STR_ARG(b->id), type,
-	    is_ascii(body) ? "7bit" : "8bit", STR_ARG(body));
+	    is_plain ? "7bit" : "base64", STR_ARG(is_plain ? body : in_base64(body, arena)));
 }
 
 struct str
 bounce_make(const struct bounce *b, struct arena *arena, struct str *ret_message_id)
 {
-	bool is_global = !is_ascii(b->recipient);
 	struct str message_id = arena_printf(arena, "<%.*s@%.*s>", STR_ARG(b->id), STR_ARG(b->hostname));
-	const char *header_type = is_ascii(b->header) ? "text/rfc822-headers" : "message/global-headers";
+	bool is_global = !is_ascii(b->header) && str_is_utf8(b->header);
 
 	*ret_message_id = message_id;
 	return arena_printf(arena, "%.*s%.*s%.*s%.*s--=_%.*s--\r\n", STR_ARG(head(b, message_id, arena)),
 	    STR_ARG(part(b, "text/plain; charset=utf-8", for_people(b, arena), arena)),
-	    STR_ARG(part(b, is_global ? "message/global-delivery-status" : "message/delivery-status", for_programs(b, arena), arena)),
-	    STR_ARG(part(b, header_type, b->header, arena)), STR_ARG(b->id));
+	    STR_ARG(part(b, "message/delivery-status", for_programs(b, arena), arena)),
+	    STR_ARG(part(b, is_global ? "message/global-headers" : "text/rfc822-headers", b->header, arena)), STR_ARG(b->id));
 }

@@ -11,7 +11,7 @@
 enum {
 	POLL_MS = 1000,
 	WATCH_MS = 15 * 1000,
-	BRAKE_MIN_MS = 1000,
+	BRAKE_MIN_MS = 250,
 	BRAKE_MAX_MS = 60 * 1000,
 	CONNECT_MS = 30 * 1000,
 	WARN_EVERY = 40, /* looks, ten minutes */

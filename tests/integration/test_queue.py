@@ -1,8 +1,8 @@
 """Mail on its way out: it reaches the smarthost as it is, at least once, or its sender is told."""
-import email, json, random, re, signal, time
+import email, json, random
 
 from harness.check import only
-from harness.mail import deliver, message, without_trace  # noqa: F401
+from harness.mail import deliver, message
 from harness.processes import wait_for
 from harness.smtp_sink import CUT, HANG, Sink
 from harness.stack import Stack
@@ -89,7 +89,7 @@ def test_what_is_put_off_is_tried_again_and_what_is_refused_is_told_its_sender(s
     assert of_recipient["Final-Recipient"] == "rfc822; nobody@example.com" and of_recipient["Action"] == "failed"
     assert of_recipient["Status"] == "5.1.1" and of_recipient["Diagnostic-Code"].startswith("smtp; 550 5.1.1")
     assert header.get_content_type() == "text/rfc822-headers"
-    assert sent.startswith(header.get_payload().rstrip("\n").replace("\n", "\r\n").encode()[:200]) and "Hello." not in header.get_payload()
+    assert sent.split(b"\r\n\r\n")[0] in bounce.data and b"Hello." not in bounce.data
 
 
 def test_a_bounce_is_never_bounced(stack):
@@ -110,7 +110,7 @@ def test_what_could_not_be_sent_for_long_is_given_up_by_time(stack):
         stack.postgres.query("UPDATE outbox SET created_ms = created_ms - 6 * 86400000::bigint WHERE recipient = 'old@example.com'", stack.database)
         bounce = sink.wait(1)[0]
         assert bounce.recipients == ["author@example.org"] and b"Status: 5.4.7" in bounce.data and b"450 4.2.2 full" in bounce.data
-        assert [item["to"] for item in queued(stack, "--email", user)] == ["young@example.com"]
+        wait_for("the young one alone", lambda: [item["to"] for item in queued(stack, "--email", user)] == ["young@example.com"])
         stack.admin("queue", "drop", "--email", user)
 
 
@@ -150,9 +150,8 @@ def test_a_server_that_takes_no_8_bit_or_no_utf8_gets_none(stack):
         found = {mail.recipients[0]: mail for mail in sink.wait(3)}
         assert found["plain@example.com"].data == plain and found["plain@example.com"].parameters == []
         assert b"Status: 5.6.3" in found["eight@example.org"].data
-        assert b"8bit" not in found["eight@example.org"].data, "this server is told so in 7 bits"
-        wait_for("an empty queue", lambda: len(queued(stack, "--email", user)) <= 1)
-        stack.admin("queue", "drop", "--email", user)
+        assert b"Final-Recipient: utf-8; gr\\x{FC}\\x{DF}e@example.com\r\n" in found["utf8@example.org"].data
+        wait_for("an empty queue", lambda: is_empty(stack, user))
 
 
 def test_utf8_goes_where_it_is_offered(stack):
@@ -178,7 +177,7 @@ def test_the_operator_looks_after_the_queue(stack):
         assert stack.admin("queue", verb, str(first["item"]), check=False).returncode == code, verb
     assert stack.admin("queue", "drop", check=False).returncode == 2
     assert stack.admin("queue", "drop", "abc", check=False).returncode == 2
-    assert stack.admin("queue", "list", "--state", "lost", check=False).returncode == 1
+    assert stack.admin("queue", "list", "--state", "lost", check=False).returncode == 2
     assert stack.admin("queue", "list", "--email", "nobody@sora.test", check=False).returncode == 3
     stack.admin("queue", "drop", "--email", user)
     assert is_empty(stack, user)
@@ -230,11 +229,11 @@ def test_who_ends_gives_back_what_he_has(stack):
         stack.start_again(ending)
 
 
-def test_tls_and_a_password_or_nothing(stack):
-    certificate = {"certificate": f"{stack.directory}/cert.pem", "key": f"{stack.directory}/key.pem"}
+@only("all")
+def test_tls_a_password_and_an_answer_in_time_or_nothing(stack):
     own = Stack("all", f"{stack.directory}/smarthost", stack.build, stack.postgres, None, settings={
         "smarthost.host": "localhost", "smarthost.tls": "starttls", "smarthost.ca": f"{stack.directory}/smarthost/cert.pem",
-        "smarthost.user": "sora", "smarthost.password": "secret"})
+        "smarthost.user": "sora", "smarthost.password": "secret", "smarthost.timeout": "4s"})
     try:
         own.start()
         certificate = {"certificate": f"{own.directory}/cert.pem", "key": f"{own.directory}/key.pem"}
@@ -246,10 +245,11 @@ def test_tls_and_a_password_or_nothing(stack):
                 mail = sink.wait(1)[0]
                 assert mail.data == want and mail.has_tls and mail.user == "sora"
                 wait_for("an empty queue", lambda: is_empty(own, user))
-        troubles = (("4.7.4", "STARTTLS", Sink(own.smarthost_port)),
-                    ("535", "wrong", Sink(own.smarthost_port, users={"sora": "other"}, **certificate)),
-                    ("TLS", "certificate", Sink(own.smarthost_port, certificate=f"{stack.directory}/cert.pem", key=f"{stack.directory}/key.pem")))
-        for _, said, sink in troubles:
+        strange = {"certificate": f"{stack.directory}/cert.pem", "key": f"{stack.directory}/key.pem"}
+        silent = Sink(own.smarthost_port, **certificate)
+        silent.answer["EHLO"] = lambda *_: HANG
+        for said, sink in (("offer STARTTLS", Sink(own.smarthost_port)), ("no reply in time", silent), ("certificate", Sink(own.smarthost_port, **strange)),
+                           ("535 5.7.8 wrong", Sink(own.smarthost_port, users={"sora": "other"}, **certificate))):
             with sink:
                 send(own, user, ["b@example.com"])
                 own.admin("queue", "retry", "--all")

@@ -228,11 +228,14 @@ delivery_filtered_args(struct pg_args *args, const MetadataDeliverRequest *req, 
 	struct copies *copies = ARENA_NEW(arena, struct copies);
 	struct sends *sends = ARENA_NEW(arena, struct sends);
 	struct decision d = { .req = req, .to = to, .args = args };
+	size_t keywords = 0;
 
+	for (size_t i = 0; i < to->n_action; i++)
+		keywords += to->action[i]->n_keyword;
 	d.mails = ARENA_ARRAY(arena, struct mail_row, to->n_action);
 	d.marks = ARENA_ARRAY(arena, const MetadataMark *, to->n_action);
-	copies->keyword = ARENA_ARRAY(arena, struct str, ACTIONS_MAX * KEYWORDS_MAX);
-	copies->keyword_copy = ARENA_ARRAY(arena, int32_t, ACTIONS_MAX * KEYWORDS_MAX);
+	copies->keyword = ARENA_ARRAY(arena, struct str, keywords + 1);
+	copies->keyword_copy = ARENA_ARRAY(arena, int32_t, keywords + 1);
 	for (size_t i = 0; i < to->n_action; i++) {
 		if (to->action[i]->send)
 			add_send(&d, sends, to->action[i]);

@@ -1,4 +1,5 @@
 /* A COMMIT whose outcome is unknown keeps everything and is settled by looking: nothing is done twice, nothing is taken back. */
+#include "tests/services/metadata/filtered.h"
 #include "tests/services/metadata/proxy.h"
 #include "tests/services/metadata/world.h"
 
@@ -34,6 +35,23 @@ do_deliver(void)
 {
 	enum err err = deliver(0, account, NULL, 10);
 
+	cr_assert_eq(err, ERR_OK, "%s", err_row(err)->name);
+}
+
+/* All that a script can decide: its own marks must not be in its way when it is asked again. */
+static void
+do_filtered(void)
+{
+	MetadataDeliverRequest *req = filtered(account);
+	enum err err;
+
+	act(req);
+	act_fileinto(req, "Archive");
+	act_fileinto(req, "made")->create = true;
+	act_send(req, "redirect", "", "to@example.com");
+	claim(act_send(req, "vacation", "", "from@example.net"), "vacation", "from@example.net", METADATA_MARK__MODE__SKIP);
+	claim(act(req), "duplicate", "an id", METADATA_MARK__MODE__RERUN);
+	err = deliver_filtered(0, req);
 	cr_assert_eq(err, ERR_OK, "%s", err_row(err)->name);
 }
 
@@ -89,14 +107,15 @@ do_expunge(void)
 static const struct {
 	const char *name;
 	void (*run)(void);
-	int inbox, deleted, archive; /* messages afterwards */
+	int inbox, deleted, archive, outgoing; /* messages afterwards */
 } cases[] = {
-	{ "Append", do_append, 3, 0, 0 },
-	{ "Deliver", do_deliver, 3, 0, 0 },
-	{ "Store", do_store, 2, 2, 0 },
-	{ "Copy", do_copy, 2, 0, 1 },
-	{ "Move", do_move, 1, 0, 1 },
-	{ "Expunge", do_expunge, 1, 0, 0 },
+	{ "Append", do_append, 3, 0, 0, 0 },
+	{ "Deliver", do_deliver, 3, 0, 0, 0 },
+	{ "Deliver, filtered", do_filtered, 3, 0, 1, 2 },
+	{ "Store", do_store, 2, 2, 0, 0 },
+	{ "Copy", do_copy, 2, 0, 1, 0 },
+	{ "Move", do_move, 1, 0, 1, 0 },
+	{ "Expunge", do_expunge, 1, 0, 0, 0 },
 };
 
 static void
@@ -115,6 +134,8 @@ each_is_done_once(enum proxy_mode mode)
 		cr_expect_eq(status_of(1, account, "INBOX")->messages, cases[i].inbox, "%s", cases[i].name);
 		cr_expect_eq(status_of(1, account, "INBOX")->deleted, cases[i].deleted, "%s", cases[i].name);
 		cr_expect_eq(status_of(1, account, "Archive")->messages, cases[i].archive, "%s", cases[i].name);
+		cr_expect_eq(sql_int("SELECT count(*) FROM outbox WHERE account = %lld", (long long)account), cases[i].outgoing, "%s",
+		    cases[i].name);
 	}
 	check_counts();
 }

@@ -1,4 +1,6 @@
 /* What scripts decide is done in one transaction for each account: all of it, once. */
+#include <unistd.h>
+
 #include "tests/services/metadata/filtered.h"
 
 TestSuite(metadata_filtered, .init = world_begin, .fini = world_end);
@@ -242,6 +244,76 @@ Test(metadata_filtered, a_duplicate_mark_that_is_taken_means_again_and_nothing_i
 	cr_assert_gt(sql_int("SELECT until_ms FROM marks WHERE mark = 'an id'"), until);
 	cr_assert_eq(sql_int("SELECT count(*) FROM marks"), 2);
 	cr_assert_eq(sql_int("SELECT count(*) FROM messages") + outbox("true"), 2);
+	check_counts();
+}
+
+static void
+wait_until_blocked(int64_t sessions)
+{
+	while (sql_int("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") < sessions)
+		usleep(5000);
+}
+
+/* Whose reply it is, is known when the first has committed, or has not. */
+Test(metadata_filtered, two_who_claim_a_mark_at_once_send_one_reply, .timeout = 30)
+{
+	static const struct {
+		const char *end;
+		int replies;
+	} rows[] = { { "COMMIT", 0 }, { "ROLLBACK", 1 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t account = make_account(i ? "b" : "a", 0);
+		MetadataDeliverRequest *req = filtered(account);
+		struct bus_call call = *as(0, BUS_ROLE_LMTP);
+		struct bus_future *future;
+		MetadataDeliverReply *reply;
+
+		act(req);
+		claim(act_send(req, "vacation", "", "from@example.net"), "vacation", "someone", METADATA_MARK__MODE__SKIP);
+		sql("BEGIN; INSERT INTO marks VALUES (%lld, 'vacation', 'someone', now_ms() + 1000000)", (long long)account);
+		future = metadata_deliver_start(&call, req);
+		wait_until_blocked(1);
+		sql("%s", rows[i].end);
+		cr_assert_eq(metadata_deliver_wait(future, &reply), ERR_OK);
+		cr_assert_eq(reply->result[0]->status, ERR_OK);
+		cr_expect_eq(sql_int("SELECT count(*) FROM outbox WHERE account = %lld", (long long)account), rows[i].replies, "%s", rows[i].end);
+	}
+	check_counts();
+}
+
+/* The same call at two replicas, while the mailbox is held; and the same mail by two calls. */
+Test(metadata_filtered, twins_that_run_at_the_same_time_are_done_once, .timeout = 30)
+{
+	for (int same_key = 0; same_key < 2; same_key++) {
+		uint64_t account = make_account(same_key ? "b" : "a", 0);
+		MetadataDeliverRequest *req = filtered(account);
+		struct bus_call calls[2] = { *as(0, BUS_ROLE_LMTP), *as(1, BUS_ROLE_LMTP) };
+		struct bus_future *futures[2];
+
+		act_send(req, "redirect", "", "to@example.com");
+		act(req);
+		claim(act(req), "duplicate", "an id", METADATA_MARK__MODE__RERUN);
+		req->transaction = same_key ? BIN("") : BIN("one transaction");
+		bus_call_key(&calls[0]);
+		if (same_key) {
+			calls[1].key = calls[0].key;
+			calls[1].has_key = true;
+		}
+		sql("BEGIN; SELECT mailbox_lock(%lld, %lld)", (long long)account, (long long)mailbox_of(account, "INBOX"));
+		for (int i = 0; i < 2; i++)
+			futures[i] = metadata_deliver_start(&calls[i], req);
+		wait_until_blocked(2);
+		sql("COMMIT");
+		for (int i = 0; i < 2; i++) {
+			MetadataDeliverReply *reply;
+
+			cr_assert_eq(metadata_deliver_wait(futures[i], &reply), ERR_OK);
+			cr_expect_eq(reply->result[0]->status, ERR_OK, "%s", err_row(reply->result[0]->status)->name);
+		}
+		cr_expect_eq(sql_int("SELECT count(*) FROM outbox WHERE account = %lld", (long long)account), 1);
+		cr_expect_eq(sql_int("SELECT count(*) FROM entries WHERE account = %lld", (long long)account), 1);
+	}
 	check_counts();
 }
 
