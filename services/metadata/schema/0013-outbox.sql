@@ -224,9 +224,11 @@ CREATE FUNCTION outbox_lease(p_after bigint, p_visits integer, p_full_account bi
 DECLARE
 	now bigint := now_ms();
 	due bigint;
-	found_item bigint;
+	candidate bigint;
 BEGIN
-	IF NOT EXISTS (SELECT FROM outbox WHERE due_ms <= now) THEN
+	-- The first of the index: whether any is due could be looked for in the whole table.
+	SELECT q.due_ms INTO due FROM outbox q ORDER BY q.due_ms LIMIT 1;
+	IF due IS NULL OR due > now THEN
 		RETURN;
 	END IF;
 	reached := p_after;
@@ -234,13 +236,15 @@ BEGIN
 		SELECT q.account, q.due_ms INTO reached, due FROM outbox q WHERE q.account > reached ORDER BY q.account, q.due_ms LIMIT 1;
 		EXIT WHEN reached IS NULL;
 		CONTINUE WHEN due > now OR reached = ANY (p_full_account);
-		SELECT q.item INTO found_item FROM outbox q WHERE q.account = reached AND q.item = ANY (ARRAY(
-				SELECT w.item FROM outbox w WHERE w.account = reached AND w.due_ms <= now ORDER BY w.due_ms LIMIT 200))
-			AND q.due_ms <= now AND q.domain <> ALL (p_full_domain) ORDER BY q.due_ms LIMIT 1 FOR UPDATE SKIP LOCKED;
-		CONTINUE WHEN found_item IS NULL;
-		UPDATE outbox q SET due_ms = now + p_lease_ms, token = p_token, owner = p_owner WHERE q.account = reached AND q.item = found_item
-		RETURNING * INTO o;
-		RETURN;
+		FOR candidate IN SELECT f.item FROM (SELECT q.item, q.domain, q.due_ms FROM outbox q
+				WHERE q.account = reached AND q.due_ms <= now ORDER BY q.due_ms LIMIT 200) f
+			WHERE f.domain <> ALL (p_full_domain) ORDER BY f.due_ms LOOP
+			PERFORM 1 FROM outbox q WHERE q.account = reached AND q.item = candidate AND q.due_ms <= now FOR UPDATE SKIP LOCKED;
+			CONTINUE WHEN NOT FOUND;
+			UPDATE outbox q SET due_ms = now + p_lease_ms, token = p_token, owner = p_owner
+			WHERE q.account = reached AND q.item = candidate RETURNING * INTO o;
+			RETURN;
+		END LOOP;
 	END LOOP;
 END $$;
 
