@@ -17,12 +17,6 @@ enum {
 	WARN_EVERY = 40, /* looks, ten minutes */
 };
 
-static struct str
-str_of(ProtobufCBinaryData data)
-{
-	return str_from(data.data, data.len);
-}
-
 /* ---- leases */
 
 static bool
@@ -74,7 +68,7 @@ lease_round(struct outbox_sender *s, MetadataLeaseOutboxReply **ret)
 	int ends_left = o->after == 0 ? 1 : 2;
 
 	name_full(o, &s->run.arena, &req);
-	req.owner = (ProtobufCBinaryData){ .len = o->owner.len, .data = (uint8_t *)o->owner.ptr };
+	req.owner = data_of(o->owner);
 	req.lease_ms = OUTBOX_LEASE_MS;
 	while (ends_left > 0 && worker_wait(o->worker, 0)) {
 		req.after = o->after;

@@ -63,6 +63,18 @@ struct outbox {
 	char owner_bytes[300];
 };
 
+static inline struct str
+str_of(ProtobufCBinaryData data)
+{
+	return str_from(data.data, data.len);
+}
+
+static inline ProtobufCBinaryData
+data_of(struct str s)
+{
+	return (ProtobufCBinaryData){ .len = s.len, .data = (uint8_t *)s.ptr };
+}
+
 enum { OUTBOX_LEASE_MS = 2 * 60 * 1000 };
 
 #endif

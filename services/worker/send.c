@@ -6,12 +6,6 @@
 
 enum { RENEW_MS = OUTBOX_LEASE_MS / 3 };
 
-static struct str
-str_of(ProtobufCBinaryData data)
-{
-	return str_from(data.data, data.len);
-}
-
 /* Once for each item: is the worker told to end, then the item has until drain.time. */
 static enum err
 check_end(struct outbox_sender *s)

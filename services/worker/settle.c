@@ -9,18 +9,6 @@
 
 enum { HEADER_MAX = 64 * 1024, RETRY_FINISH_MS = 1000 };
 
-static struct str
-str_of(ProtobufCBinaryData data)
-{
-	return str_from(data.data, data.len);
-}
-
-static ProtobufCBinaryData
-data_of(struct str s)
-{
-	return (ProtobufCBinaryData){ .len = s.len, .data = (uint8_t *)s.ptr };
-}
-
 int64_t
 outbox_delay_ms(const struct config *config, uint32_t attempts, uint64_t random)
 {
