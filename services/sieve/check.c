@@ -58,6 +58,15 @@ sieve_check_limits(const struct sieve_check *check)
 	return check->limits;
 }
 
+void
+sieve_check_will_ask(struct sieve_check *check, enum sieve_need_kind kind, struct str name, struct str scope)
+{
+	struct sieve_script *script = check->script;
+
+	script->needs = sieve_grow(&script->arena, script->needs, script->need_count, &script->need_room, sizeof(*script->needs));
+	script->needs[script->need_count++] = (struct sieve_need){ kind, arena_copy(&script->arena, name), arena_copy(&script->arena, scope) };
+}
+
 static bool
 is_enabled(const struct sieve_check *check, size_t extension)
 {

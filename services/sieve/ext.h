@@ -233,6 +233,11 @@ void sieve_warn(struct sieve_check *check, uint32_t line, uint32_t column, const
 /* Memory that lives as long as the script; what is made at run time goes into sieve_arena. */
 struct arena *sieve_check_arena(struct sieve_check *check);
 const struct sieve_limits *sieve_check_limits(const struct sieve_check *check);
+/*
+ * A run may ask for this. The first need of a run that has no answer brings those of its script with it, so that a script of many
+ * such tests takes one round, and not one for each.
+ */
+void sieve_check_will_ask(struct sieve_check *check, enum sieve_need_kind kind, struct str name, struct str scope);
 /* Has the script required it (or, with `ihave`, could it come into effect)? */
 bool sieve_check_has(const struct sieve_check *check, const char *extension);
 /* Put it into effect, in all of the script that comes after: require. False: there is none. */

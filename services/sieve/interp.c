@@ -8,7 +8,7 @@
 
 /* ---- limits */
 
-enum { STEPS_A_LOOK = 2048, BYTES_A_STEP = 256 };
+enum { STEPS_A_LOOK = 2048, BYTES_A_STEP = 256, NEEDS_A_ROUND = 100 };
 
 static int64_t
 cpu_ns(void)
@@ -174,22 +174,50 @@ is_same_need(const struct sieve_need *a, const struct sieve_need *b)
 	return a->kind == b->kind && str_equal(a->name, b->name) && str_equal(a->scope, b->scope);
 }
 
+static const struct sieve_answer *
+find_answer(const struct sieve_run *run, const struct sieve_need *need)
+{
+	for (size_t i = 0; i < run->input->answer_count; i++)
+		if (is_same_need(&run->input->answers[i].need, need))
+			return &run->input->answers[i];
+	return NULL;
+}
+
+/* It has no answer: the caller will be asked for one, once. */
+static enum err
+note_need(struct sieve_run *run, const struct sieve_need *need)
+{
+	TRY(sieve_spend(run, 1 + (run->input->answer_count + run->need_count) / 16));
+	for (size_t i = 0; i < run->need_count; i++)
+		if (is_same_need(&run->needs[i], need))
+			return ERR_OK;
+	run->needs = sieve_grow(run->arena, run->needs, run->need_count, &run->need_room, sizeof(*run->needs));
+	run->needs[run->need_count++] = (struct sieve_need){ need->kind, arena_copy(run->arena, need->name), arena_copy(run->arena, need->scope) };
+	return ERR_OK;
+}
+
+/* What the script that runs may ask for later: see sieve_check_will_ask. */
+static enum err
+note_others(struct sieve_run *run)
+{
+	const struct sieve_script *script = run->frame->script;
+
+	for (size_t i = 0; i < script->need_count && run->need_count < NEEDS_A_ROUND; i++)
+		if (find_answer(run, &script->needs[i]) == NULL)
+			TRY(note_need(run, &script->needs[i]));
+	return ERR_OK;
+}
+
 enum err
 sieve_ask(struct sieve_run *run, enum sieve_need_kind kind, struct str name, struct str scope, const struct sieve_answer **ret_answer)
 {
 	const struct sieve_need need = { kind, name, scope };
 
-	for (size_t i = 0; i < run->input->answer_count; i++)
-		if (is_same_need(&run->input->answers[i].need, &need)) {
-			*ret_answer = &run->input->answers[i];
-			return ERR_OK;
-		}
-	for (size_t i = 0; i < run->need_count; i++)
-		if (is_same_need(&run->needs[i], &need))
-			return ERR_AGAIN;
-	TRY(sieve_spend(run, 1));
-	run->needs = sieve_grow(run->arena, run->needs, run->need_count, &run->need_room, sizeof(*run->needs));
-	run->needs[run->need_count++] = (struct sieve_need){ kind, arena_copy(run->arena, name), arena_copy(run->arena, scope) };
+	*ret_answer = find_answer(run, &need);
+	if (*ret_answer != NULL)
+		return ERR_OK;
+	TRY(note_need(run, &need));
+	TRY(note_others(run));
 	return ERR_AGAIN;
 }
 

@@ -14,6 +14,8 @@ struct sieve_script {
 	struct arena arena;
 	struct sieve_block block;
 	uint64_t enabled;    /* extensions that are in effect from the beginning, a bit each */
+	struct sieve_need *needs; /* what a run may ask for */
+	size_t need_count, need_room;
 	bool has_ihave;      /* others may come into effect, so each node is looked at before it runs */
 };
 

@@ -5,7 +5,7 @@
 #include "services/sieve/sieve.h"
 #include "tests/sieve/case.h"
 
-enum { WORLD_NAMES_MAX = 100, WORLD_ROUNDS_MAX = 100 };
+enum { WORLD_NAMES_MAX = 100, WORLD_ROUNDS_MAX = 32 /* as LMTP has */ };
 
 struct world_script {
 	struct str kind; /* "before", "after", "personal", "global" */

@@ -32,13 +32,21 @@ is_script_name(struct str name)
 	return name.len > 0 && str_is_utf8(name);
 }
 
+static enum sieve_need_kind
+kind_of(const struct sieve_node *node)
+{
+	return sieve_tag(node, "global") != NULL ? SIEVE_NEED_INCLUDE_GLOBAL : SIEVE_NEED_INCLUDE_PERSONAL;
+}
+
 static enum err
 include_check(struct sieve_check *check, struct sieve_node *node)
 {
 	const struct sieve_string *name = node->arguments[0].strings;
 
-	if (is_script_name(name->text))
+	if (is_script_name(name->text)) {
+		sieve_check_will_ask(check, kind_of(node), name->text, STR_NONE);
 		return ERR_OK;
+	}
 	return SIEVE_PROBLEM(check, name, "\"%.*s\" can not be the name of a script", STR_ARG(str_sub(name->text, 0, 80)));
 }
 
@@ -100,7 +108,7 @@ include_run(struct sieve_run *run, const struct sieve_node *node)
 		return ERR_OK;
 	if (found != NULL && found->is_running)
 		return sieve_fail(run, node, "the script \"%.*s\" includes itself", STR_ARG(entry.name));
-	TRY(sieve_ask(run, entry.is_global ? SIEVE_NEED_INCLUDE_GLOBAL : SIEVE_NEED_INCLUDE_PERSONAL, entry.name, STR_NONE, &answer));
+	TRY(sieve_ask(run, kind_of(node), entry.name, STR_NONE, &answer));
 	if (answer->exists)
 		return run_included(run, node, includes, entry, answer);
 	if (sieve_tag(node, "optional") != NULL)

@@ -21,6 +21,18 @@ ask_all(struct sieve_run *run, const struct str *names, size_t count)
 }
 
 static enum err
+mailboxexists_check(struct sieve_check *check, struct sieve_node *node)
+{
+	const struct sieve_value *names = &node->arguments[0];
+	struct str name;
+
+	for (size_t i = 0; i < names->count; i++)
+		if (names->strings[i].pieces == NULL && mail_mailbox_name(names->strings[i].text, sieve_check_arena(check), &name) == ERR_OK)
+			sieve_check_will_ask(check, SIEVE_NEED_MAILBOX, name, STR_NONE);
+	return ERR_OK;
+}
+
+static enum err
 mailboxexists_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_true)
 {
 	const struct sieve_answer *answer;
@@ -53,7 +65,8 @@ create_apply(struct sieve_run *run, const struct sieve_node *node, const struct 
 }
 
 static const struct sieve_command COMMANDS[] = {
-	{ .name = "mailboxexists", .flags = SIEVE_TEST, .parameters = { { SIEVE_STRINGS, "list of mailboxes" } }, .test = mailboxexists_test },
+	{ .name = "mailboxexists", .flags = SIEVE_TEST, .parameters = { { SIEVE_STRINGS, "list of mailboxes" } },
+	    .check = mailboxexists_check, .test = mailboxexists_test },
 	{ 0 },
 };
 

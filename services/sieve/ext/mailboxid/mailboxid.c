@@ -1,6 +1,17 @@
 /* mailboxidexists and :mailboxid.                                                                      RFC 9042 */
 #include "services/sieve/ext.h"
 
+static enum err
+mailboxidexists_check(struct sieve_check *check, struct sieve_node *node)
+{
+	const struct sieve_value *ids = &node->arguments[0];
+
+	for (size_t i = 0; i < ids->count; i++)
+		if (ids->strings[i].pieces == NULL)
+			sieve_check_will_ask(check, SIEVE_NEED_MAILBOX_ID, ids->strings[i].text, STR_NONE);
+	return ERR_OK;
+}
+
 /* All are asked for, so that one round answers all. */
 static enum err
 mailboxidexists_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_true)
@@ -31,7 +42,8 @@ mailboxid_apply(struct sieve_run *run, const struct sieve_node *node, const stru
 }
 
 static const struct sieve_command COMMANDS[] = {
-	{ .name = "mailboxidexists", .flags = SIEVE_TEST, .parameters = { { SIEVE_STRINGS, "list of mailbox ids" } }, .test = mailboxidexists_test },
+	{ .name = "mailboxidexists", .flags = SIEVE_TEST, .parameters = { { SIEVE_STRINGS, "list of mailbox ids" } },
+	    .check = mailboxidexists_check, .test = mailboxidexists_test },
 	{ 0 },
 };
 

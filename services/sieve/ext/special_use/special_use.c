@@ -55,6 +55,18 @@ have_all(struct sieve_run *run, struct str mailbox, const struct str *attributes
 	return is_asked ? ERR_AGAIN : ERR_OK;
 }
 
+/* Those without a mailbox's name are the common ones. */
+static enum err
+specialuse_exists_check(struct sieve_check *check, struct sieve_node *node)
+{
+	const struct sieve_value *attributes = &node->arguments[1];
+
+	for (size_t i = 0; i < attributes->count && node->arguments[0].type == SIEVE_NONE; i++)
+		if (attributes->strings[i].pieces == NULL && is_attribute(attributes->strings[i].text))
+			sieve_check_will_ask(check, SIEVE_NEED_SPECIAL_USE, attributes->strings[i].text, STR_NONE);
+	return ERR_OK;
+}
+
 static enum err
 specialuse_exists_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_true)
 {
@@ -77,7 +89,7 @@ specialuse_exists_test(struct sieve_run *run, const struct sieve_node *node, boo
 static const struct sieve_command COMMANDS[] = {
 	{ .name = "specialuse_exists", .flags = SIEVE_TEST,
 	    .parameters = { { SIEVE_STRING, "mailbox", .is_optional = true }, { SIEVE_STRINGS, "list of special uses" } },
-	    .test = specialuse_exists_test },
+	    .check = specialuse_exists_check, .test = specialuse_exists_test },
 	{ 0 },
 };
 
