@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-static const struct admin_command *const groups[] = { admin_accounts, admin_addresses, admin_bus, admin_queue, admin_scripts, admin_uidl };
+static const struct admin_command *const groups[] = { admin_accounts, admin_addresses, admin_bus, admin_queue, admin_scripts,
+	admin_sieve_test, admin_uidl };
 enum { GROUP_COUNT = sizeof(groups) / sizeof(groups[0]) };
 
 /* What an outcome means to the shell, and what people can do about it. */

@@ -34,6 +34,7 @@ extern const struct admin_command admin_addresses[];
 extern const struct admin_command admin_bus[];
 extern const struct admin_command admin_queue[];
 extern const struct admin_command admin_scripts[];
+extern const struct admin_command admin_sieve_test[];
 extern const struct admin_command admin_uidl[];
 
 /* NULL: there is none. */

@@ -33,6 +33,9 @@
 	X(KIND,           "--kind",           "KIND",      "only redirect, vacation, reject, notify or bounce")             \
 	X(STATE,          "--state",          "STATE",     "only ready, sending or deferred")                               \
 	X(ALL,            "--all",            NULL,        "all of them")                                                   \
+	X(MESSAGE,        "--message",        "FILE",      "the mail; may stand without --message")                         \
+	X(FROM,           "--from",           "ADDRESS",   "its envelope sender")                                           \
+	X(EXPLAIN,        "--explain",        NULL,        "also print which test was true, and why")                       \
 	/* ---- for every command */                                                                                       \
 	X(CONFIG,         "--config",         "FILE",      "the configuration file")                                       \
 	X(METADATA,       "--metadata",       "ADDRESS",   "the metadata service: host:port, tcp://host:port, ipc:///path") \

@@ -239,16 +239,16 @@ trace_begin(struct sieve_run *run, const struct sieve_node *node, bool is_test)
 void
 sieve_explain(struct sieve_run *run, const char *format, ...)
 {
-	struct str *text;
+	struct str *text, more;
 	va_list args;
 
 	if (run->trace_at == 0)
 		return;
 	text = &run->trace[run->trace_at - 1].text;
 	va_start(args, format);
-	*text = arena_printf(run->arena, "%.*s%s%.*s", STR_ARG(*text), text->len > 0 ? "; " : "",
-	    STR_ARG(arena_vprintf(run->arena, format, args)));
+	more = arena_vprintf(run->arena, format, args);
 	va_end(args);
+	*text = arena_printf(run->arena, "%.*s%s%.*s", STR_ARG(*text), text->len > 0 ? "; " : "", STR_ARG(more));
 }
 
 /* ---- nodes */
