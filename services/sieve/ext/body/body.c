@@ -28,19 +28,22 @@ is_of_type(const struct body_piece *piece, struct str wanted)
 	return slash == wanted.len || str_equal_nocase(piece->subtype, str_sub(wanted, slash + 1, SIZE_MAX));
 }
 
+/* The pieces of these types; without types, what is text, as people read it. */
 static enum err
 match_pieces(struct sieve_match *match, struct body_state *state, const struct str *types, size_t count)
 {
+	struct body_text *text;
+
 	for (size_t i = 0; i < state->count && !match->is_true; i++) {
-		bool is_wanted = false;
+		bool is_wanted = types == NULL && is_of_type(&state->pieces[i], STR("text"));
 
 		for (size_t k = 0; k < count && !is_wanted; k++)
 			is_wanted = is_of_type(&state->pieces[i], types[k]);
 		TRY(sieve_spend(match->run, 1 + count / 16));
 		if (!is_wanted)
 			continue;
-		TRY(sieve_body_decode(match->run, state, &state->pieces[i]));
-		TRY(match_text(match, &state->pieces[i].text));
+		TRY((types != NULL ? sieve_body_decode : sieve_body_plain)(match->run, state, &state->pieces[i], &text));
+		TRY(match_text(match, text));
 	}
 	return ERR_OK;
 }
@@ -50,9 +53,9 @@ body_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_tru
 {
 	struct body_state *state = sieve_state(run, &sieve_ext_body, SIEVE_PER_RUN);
 	const struct sieve_value *content = sieve_tag(node, "content");
-	struct str text = STR("text"), *types = &text;
 	struct sieve_match match;
-	size_t count = 1;
+	struct str *types = NULL;
+	size_t count = 0;
 
 	TRY(sieve_body_read(run, state));
 	if (content != NULL)

@@ -3,6 +3,7 @@
 
 #include "libcommon/mail/charset.h"
 #include "libcommon/mail/decode.h"
+#include "services/sieve/ext/body/html.h"
 
 /* The message, and where its body begins in what the parser counts. */
 struct reader {
@@ -126,12 +127,13 @@ sieve_body_read(struct sieve_run *run, struct body_state *state)
 }
 
 enum err
-sieve_body_decode(struct sieve_run *run, struct body_state *state, struct body_piece *piece)
+sieve_body_decode(struct sieve_run *run, struct body_state *state, struct body_piece *piece, struct body_text **ret_text)
 {
 	struct mail_decoder decoder = { .encoding = mail_encoding_from(piece->encoding) };
 	struct buffer plain = { 0 };
 	struct str text;
 
+	*ret_text = &piece->text;
 	if (piece->is_decoded)
 		return ERR_OK;
 	TRY(sieve_spend(run, piece->raw.len / 256));
@@ -143,5 +145,24 @@ sieve_body_decode(struct sieve_run *run, struct body_state *state, struct body_p
 	piece->text.text.text = str_sub(piece->text.text.text, 0, state->bytes_left);
 	state->bytes_left -= piece->text.text.text.len;
 	piece->is_decoded = true;
+	return sieve_spend(run, 0);
+}
+
+enum err
+sieve_body_plain(struct sieve_run *run, struct body_state *state, struct body_piece *piece, struct body_text **ret_text)
+{
+	struct buffer plain = { 0 };
+
+	TRY(sieve_body_decode(run, state, piece, ret_text));
+	if (!str_equal(piece->type, STR("TEXT")) || !str_equal(piece->subtype, STR("HTML")))
+		return ERR_OK;
+	*ret_text = &piece->plain;
+	if (piece->is_plain)
+		return ERR_OK;
+	TRY(sieve_spend(run, piece->text.text.text.len / 64));
+	sieve_html_text(piece->text.text.text, &plain);
+	piece->plain.text.text = arena_copy(sieve_arena(run), buffer_str(&plain));
+	buffer_clear(&plain);
+	piece->is_plain = true;
 	return sieve_spend(run, 0);
 }

@@ -21,8 +21,9 @@ struct body_piece {
 	struct str type, subtype; /* upper case */
 	struct str raw;
 	struct str encoding, charset;
-	bool is_decoded;
+	bool is_decoded, is_plain;
 	struct body_text text;
+	struct body_text plain; /* of HTML, as people read it */
 };
 
 struct body_state {
@@ -36,7 +37,9 @@ struct body_state {
 
 /* Find the pieces, if that was not done yet. ERR_AGAIN: the body has to be asked for. */
 enum err sieve_body_read(struct sieve_run *run, struct body_state *state);
-/* Its transfer encoding undone, text made UTF-8. */
-enum err sieve_body_decode(struct sieve_run *run, struct body_state *state, struct body_piece *piece);
+/* Its transfer encoding undone, text made UTF-8: *ret_text is what to compare. */
+enum err sieve_body_decode(struct sieve_run *run, struct body_state *state, struct body_piece *piece, struct body_text **ret_text);
+/* The same, and of HTML what people read. */
+enum err sieve_body_plain(struct sieve_run *run, struct body_state *state, struct body_piece *piece, struct body_text **ret_text);
 
 #endif
