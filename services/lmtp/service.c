@@ -17,26 +17,10 @@ listen_all(struct lmtp_server *server, const struct config *config)
 	return net_server_start(server->net);
 }
 
-static enum err
-trust(struct lmtp_server *server, const struct str_list *networks)
-{
-	server->trusted = mem_calloc(networks->count + 1, sizeof(*server->trusted));
-	server->trusted_count = networks->count;
-	for (size_t i = 0; i < networks->count; i++) {
-		if (net_network_parse(networks->items[i], &server->trusted[i]) == ERR_OK)
-			continue;
-		log_error(&(struct log){ .service = "lmtp" }, "lmtp.xclient_from", KV_STR("network", networks->items[i]),
-		    KV_C("problem", "no network, such as 10.0.0.0/8"));
-		return ERR_CONFIG;
-	}
-	return ERR_OK;
-}
-
 static void
 server_free(struct lmtp_server *server)
 {
 	net_server_free(server->net);
-	free(server->trusted);
 	free(server);
 }
 
@@ -53,10 +37,10 @@ lmtp_start(const struct service_context *context, void **ret_self)
 	enum err err;
 
 	server->context = context;
-	err = trust(server, &config->lmtp_xclient_from);
+	err = net_server_new(&lmtp_protocol, server, &limits, context->tls, config->net_proxy_from.items,
+	    config->net_proxy_from.count, &server->net);
 	if (err == ERR_OK)
-		err = net_server_new(&lmtp_protocol, server, &limits, context->tls, config->net_proxy_from.items,
-		    config->net_proxy_from.count, &server->net);
+		err = net_server_believe_xclient(server->net, config->lmtp_xclient_from.items, config->lmtp_xclient_from.count);
 	if (err == ERR_OK)
 		err = listen_all(server, config);
 	if (err != ERR_OK) {

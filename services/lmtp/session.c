@@ -44,19 +44,6 @@ lmtp_session_greet(struct lmtp_session *session)
 	return net_printf(session->conn, "220 %.*s LMTP Sora\r\n", STR_ARG(session->server->context->hostname));
 }
 
-static bool
-is_trusted(const struct lmtp_server *server, struct str peer)
-{
-	struct net_network client;
-
-	if (net_network_parse(peer, &client) != ERR_OK)
-		return false;
-	for (size_t i = 0; i < server->trusted_count; i++)
-		if (net_network_has(&server->trusted[i], &client.address))
-			return true;
-	return false;
-}
-
 static enum err
 session_open(struct net_conn *conn)
 {
@@ -66,7 +53,7 @@ session_open(struct net_conn *conn)
 	session->conn = conn;
 	session->server = net_self(conn);
 	session->state = LMTP_GREETED;
-	session->is_trusted = is_trusted(session->server, peer);
+	session->is_trusted = net_can_xclient(conn);
 	memcpy(session->client.address, peer.ptr, peer.len);
 	return lmtp_session_greet(session);
 }

@@ -29,8 +29,6 @@ enum { LMTP_ERRORS_MAX = 20 }; /* mistakes with no mail between them: then we ha
 struct lmtp_server {
 	const struct service_context *context;
 	struct net_server *net;
-	struct net_network *trusted; /* lmtp.xclient_from */
-	size_t trusted_count;
 };
 
 struct lmtp_session {
