@@ -36,6 +36,7 @@ struct blob_upload {
 	struct buffer chunk;
 	struct bus_future *future;
 	uint64_t upload, sent, size;
+	bool is_complete;
 	enum err err;
 };
 
@@ -54,6 +55,8 @@ void blob_upload_begin(struct blob_upload *up, const struct bus_call *caller);
  * ERR_CLOCK      clocks are too far apart to store anything
  */
 enum err blob_upload_add(struct blob_upload *up, struct str bytes);
+/* The body is complete: send its end now, for a blob_upload_finish that comes later, so that several uploads overlap. */
+void blob_upload_complete(struct blob_upload *up);
 /*
  * The body is complete: wait until it is durable. Errors as above, or the first that an add had. ERR_OK: *ret is set, its reference
  * lives in `arena`. In any case the upload has ended.

@@ -77,12 +77,20 @@ blob_upload_add(struct blob_upload *up, struct str bytes)
 	return up->err;
 }
 
+void
+blob_upload_complete(struct blob_upload *up)
+{
+	if (!up->is_complete)
+		send_chunk(up, true);
+	up->is_complete = true;
+}
+
 static enum err
 finish(struct blob_upload *up, struct arena *arena, struct blob_stored *ret)
 {
 	BlobPutReply *reply;
 
-	TRY(send_chunk(up, true));
+	blob_upload_complete(up);
 	TRY(settle(up, &reply));
 	if (reply->blob.len == 0 || reply->blob.len > BLOB_REF_MAX)
 		return ERR_INTERNAL;

@@ -45,11 +45,25 @@ lmtp_answer_chunk(struct lmtp_session *session)
 	return net_printf(session->conn, "%s %s\r\n", outcome.code, lmtp_is_delivered(outcome) ? "go on" : outcome.text);
 }
 
+/* RFC 5321 s. 4.2.1: a line each, a hyphen behind the code of all but the last. RFC 2033 s. 4.2: it is one reply. */
+static enum err
+answer_refusal(struct lmtp_session *session, const char *code, struct str refusal)
+{
+	struct str line;
+
+	while (str_split(&refusal, '\n', &line))
+		TRY(net_printf(session->conn, "%.3s%s%s %.*s\r\n", code, refusal.ptr != NULL ? "-" : " ", code + strlen("550 "),
+		    STR_ARG(line)));
+	return ERR_OK;
+}
+
 static enum err
 answer_delivery(struct lmtp_session *session, const struct lmtp_recipient *recipient)
 {
 	struct lmtp_outcome outcome = lmtp_deliver_outcome(&session->mail, recipient);
 
+	if (recipient->err == ERR_REFUSED && recipient->refusal.len > 0)
+		return answer_refusal(session, outcome.code, recipient->refusal);
 	if (lmtp_is_delivered(outcome))
 		return net_printf(session->conn, "%s delivered, id %016llx\r\n", outcome.code,
 		    (unsigned long long)net_log(session->conn)->trace);

@@ -1,25 +1,26 @@
 /*
- * A mail as it streams in: into the blob service, the MIME parser, the trace scanner and a hash, all at once.
+ * A mail as it streams in: into the store, the trace scanner and a hash, all at once.
  *
- * Of its bytes nothing is kept but one chunk of the upload. After a failure the rest is read and forgotten, as the client sends it to its
- * end whatever we think of it.
+ * Of its bytes nothing is kept but one chunk of the upload and, where scripts will look at it, its beginning. After a failure the rest is
+ * read and forgotten, as the client sends it to its end whatever we think of it.
  */
 #ifndef SORA_LMTP_BODY_H
 #define SORA_LMTP_BODY_H
 
-#include "libcommon/blob/blob.h"
 #include "libcommon/crypto/hash.h"
-#include "libcommon/mail/structure.h"
-#include "proto/metadata.pb-c.h"
 #include "services/lmtp/data.h"
+#include "services/lmtp/store.h"
 #include "services/lmtp/trace.h"
+
+enum { LMTP_HEAD_MAX = 256 * 1024 }; /* bytes from the mail's beginning that are kept for scripts */
 
 struct lmtp_body {
 	struct lmtp_data data;
 	struct lmtp_trace trace;
-	struct mail_parser parser;
+	struct lmtp_store store;
 	struct sha256 hash;
-	struct blob_upload upload;
+	struct buffer head; /* with keeps_head: the mail's beginning */
+	bool keeps_head;
 	uint64_t size, size_max;
 	enum err err; /* the first failure; see lmtp_body_finish */
 };
@@ -36,7 +37,7 @@ bool lmtp_body_take(struct lmtp_body *body, struct str *in);
  *
  * ERR_TOO_BIG  larger than size_max
  * ERR_LOOP     more than LMTP_RECEIVED_MAX trace fields
- * others       of blob_upload_finish
+ * others       of lmtp_store_finish
  */
 enum err lmtp_body_finish(struct lmtp_body *body, struct arena *arena, MetadataMail *ret_mail, struct str *ret_transaction);
 /* Give up what is not finished, free the rest. */

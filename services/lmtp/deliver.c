@@ -5,40 +5,24 @@
 #include "libcommon/core/metrics.h"
 #include "proto/metadata.client.h"
 #include "services/lmtp/body.h"
+#include "services/lmtp/copies.h"
+#include "services/lmtp/wire.h"
 
-enum { SLICE_BYTES = 1024 * 1024 }; /* of prefixes in one call; the rest of a message of the bus is for the mail's structure */
+enum {
+	SLICE_BYTES = 1024 * 1024, /* of prefixes and actions in one call; the rest of a message of the bus is for the mail's structure */
+	RERUNS_MAX = 3,            /* a mark that was free when a script decided was taken when the mail was delivered: decide again */
+};
 
 /* The mail on its way to its recipients. */
 struct delivery {
 	struct lmtp_transaction *mail;
 	MetadataDeliverRequest request;
-	MetadataDeliverRequest__Recipient *copies; /* one for each account, */
-	struct lmtp_recipient **owners;            /* whose first recipient this is */
-	MetadataAction *keep;                      /* the one action that there is without a script */
+	MetadataDeliverRequest__Recipient *recipients; /* one for each copy, */
+	struct lmtp_copy **owners;                     /* which is this */
 	size_t slice_bytes;
 };
 
-static struct str
-prefix_of(const struct delivery *delivery, const struct lmtp_recipient *recipient)
-{
-	struct lmtp_transaction *mail = delivery->mail;
-	const struct lmtp_origin *origin = &mail->origin;
-	const struct lmtp_stamp stamp = {
-		.sender = mail->sender,
-		.recipient = recipient->address,
-		.client = origin->client,
-		.hostname = origin->context->hostname,
-		.id = arena_printf(&mail->arena, "%016llx", (unsigned long long)origin->log->trace),
-		.has_tls = origin->has_tls,
-		.has_utf8 = origin->has_utf8,
-		.has_for = mail->recipient_count == 1,
-		.date = { .unix_s = clock_wall_ms() / 1000 },
-	};
-
-	return lmtp_prefix(&stamp, &mail->arena);
-}
-
-/* Send what was collected. A call that failed leaves its recipients with that error: perhaps done, and to be sent again. */
+/* Send what was collected. A call that failed leaves its copies with that error: perhaps done, and to be sent again. */
 static void
 flush(struct delivery *delivery)
 {
@@ -66,77 +50,80 @@ flush(struct delivery *delivery)
 }
 
 static void
-add_copy(struct delivery *delivery, struct lmtp_recipient *recipient)
+add_copy(struct delivery *delivery, struct lmtp_copy *copy)
 {
 	MetadataDeliverRequest *request = &delivery->request;
-	MetadataDeliverRequest__Recipient *copy = &delivery->copies[request->n_recipient];
-	struct str prefix = prefix_of(delivery, recipient);
+	MetadataDeliverRequest__Recipient *recipient = &delivery->recipients[request->n_recipient];
 
-	metadata_deliver_request__recipient__init(copy);
-	copy->account = recipient->account;
-	copy->prefix = (ProtobufCBinaryData){ prefix.len, (uint8_t *)prefix.ptr };
-	copy->n_action = 1;
-	copy->action = &delivery->keep;
-	delivery->owners[request->n_recipient] = recipient;
-	request->recipient[request->n_recipient++] = copy;
-	delivery->slice_bytes += prefix.len;
+	metadata_deliver_request__recipient__init(recipient);
+	recipient->account = copy->owner->account;
+	recipient->prefix = lmtp_wire(copy->prefix);
+	recipient->n_action = copy->actions.count;
+	recipient->action = copy->actions.items;
+	delivery->owners[request->n_recipient] = copy;
+	request->recipient[request->n_recipient++] = recipient;
+	for (size_t i = 0; i < copy->actions.count; i++)
+		delivery->slice_bytes += protobuf_c_message_get_packed_size(&copy->actions.items[i]->base);
+	delivery->slice_bytes += copy->prefix.len;
 	if (delivery->slice_bytes >= SLICE_BYTES)
 		flush(delivery);
 }
 
-/* The recipient before this one that is the same account, and gets the copy; NULL: there is none. */
-static struct lmtp_recipient *
-twin_of(struct lmtp_transaction *mail, size_t index)
+/* A copy that is known by another name than the mail's goes in a call of its own. */
+static void
+add(struct delivery *delivery, struct lmtp_copy *copy)
 {
-	for (size_t i = 0; i < index; i++)
-		if (mail->recipients[i].account == mail->recipients[index].account && mail->recipients[i].err != ERR_LOOP)
-			return &mail->recipients[i];
-	return NULL;
+	struct str transaction = lmtp_copy_transaction(delivery->mail, copy);
+	bool is_own = !str_equal(transaction, delivery->mail->transaction);
+
+	if (is_own)
+		flush(delivery);
+	delivery->request.transaction = lmtp_wire(transaction);
+	add_copy(delivery, copy);
+	if (is_own)
+		flush(delivery);
+	delivery->request.transaction = lmtp_wire(delivery->mail->transaction);
+}
+
+/* What is still to be delivered of `copies`: to be sent for the first time, or again after ERR_RERUN. */
+static void
+deliver_decided(struct delivery *delivery, struct lmtp_copies *copies)
+{
+	for (size_t i = 0; i < copies->count; i++)
+		if (copies->items[i].err == ERR_OK && !copies->items[i].is_done && copies->items[i].actions.count > 0)
+			add(delivery, &copies->items[i]);
+	flush(delivery);
+	for (size_t i = 0; i < copies->count; i++)
+		copies->items[i].is_done = copies->items[i].err != ERR_RERUN;
 }
 
 static void
-deliver_all(struct delivery *delivery, const struct lmtp_trace *trace)
+deliver_all(struct lmtp_transaction *mail)
 {
-	struct lmtp_transaction *mail = delivery->mail;
+	struct arena *arena = &mail->arena;
+	struct delivery delivery = { .mail = mail, .request = METADATA_DELIVER_REQUEST__INIT };
+	struct lmtp_copies copies;
 
-	for (size_t i = 0; i < mail->recipient_count; i++) {
-		struct lmtp_recipient *recipient = &mail->recipients[i];
-
-		if (lmtp_trace_was_delivered_to(trace, recipient->address))
-			recipient->err = ERR_LOOP;
-		else if (twin_of(mail, i) == NULL)
-			add_copy(delivery, recipient);
-	}
-	flush(delivery);
-	for (size_t i = 0; i < mail->recipient_count; i++) {
-		struct lmtp_recipient *twin = twin_of(mail, i);
-
-		if (mail->recipients[i].err != ERR_LOOP && twin != NULL)
-			mail->recipients[i].err = twin->err;
-	}
+	lmtp_copies_make(mail, &copies);
+	delivery.recipients = ARENA_ARRAY(arena, MetadataDeliverRequest__Recipient, copies.count + 1);
+	delivery.owners = ARENA_ARRAY(arena, struct lmtp_copy *, copies.count + 1);
+	delivery.request.recipient = ARENA_ARRAY(arena, MetadataDeliverRequest__Recipient *, copies.count + 1);
+	delivery.request.mail = &mail->stored;
+	delivery.request.transaction = lmtp_wire(mail->transaction);
+	for (int run = 0; run <= RERUNS_MAX && lmtp_copies_decide(mail, &copies); run++)
+		deliver_decided(&delivery, &copies);
+	lmtp_copies_end(mail);
 }
 
 void
 lmtp_deliver(struct lmtp_transaction *mail)
 {
-	struct arena *arena = &mail->arena;
-	MetadataMail stored;
-	MetadataAction keep = METADATA_ACTION__INIT;
-	struct delivery delivery = { .mail = mail, .request = METADATA_DELIVER_REQUEST__INIT, .keep = &keep };
-	struct str transaction;
-	enum err err = lmtp_body_finish(mail->body, arena, &stored, &transaction);
+	enum err err = lmtp_body_finish(mail->body, &mail->arena, &mail->stored, &mail->transaction);
 
-	if (err != ERR_OK) {
-		for (size_t i = 0; i < mail->recipient_count; i++)
-			mail->recipients[i].err = err;
-		return;
-	}
-	delivery.copies = ARENA_ARRAY(arena, MetadataDeliverRequest__Recipient, mail->recipient_count);
-	delivery.owners = ARENA_ARRAY(arena, struct lmtp_recipient *, mail->recipient_count);
-	delivery.request.recipient = ARENA_ARRAY(arena, MetadataDeliverRequest__Recipient *, mail->recipient_count);
-	delivery.request.mail = &stored;
-	delivery.request.transaction = (ProtobufCBinaryData){ transaction.len, (uint8_t *)transaction.ptr };
-	deliver_all(&delivery, &mail->body->trace);
+	if (err == ERR_OK)
+		deliver_all(mail);
+	for (size_t i = 0; i < mail->recipient_count && err != ERR_OK; i++)
+		mail->recipients[i].err = err;
 }
 
 struct lmtp_outcome

@@ -2,7 +2,7 @@
 #include "services/lmtp/outcome.h"
 
 /* What is said of the recipient or of the mail, so that trying again is of no use. */
-static const enum err permanent[] = { ERR_NO_ACCOUNT, ERR_DISABLED, ERR_OVERQUOTA, ERR_TOO_BIG, ERR_LOOP };
+static const enum err permanent[] = { ERR_NO_ACCOUNT, ERR_DISABLED, ERR_OVERQUOTA, ERR_TOO_BIG, ERR_LOOP, ERR_REFUSED };
 
 static bool
 is_permanent(enum err err)

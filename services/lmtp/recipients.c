@@ -4,7 +4,7 @@
 #include "proto/metadata.client.h"
 
 static void
-ask(const struct lmtp_transaction *mail, struct lmtp_recipient *waiting, size_t count, struct arena *arena)
+ask(struct lmtp_transaction *mail, struct lmtp_recipient *waiting, size_t count, struct arena *arena)
 {
 	MetadataResolveRequest request = METADATA_RESOLVE_REQUEST__INIT;
 	MetadataResolveReply *reply;
@@ -28,16 +28,14 @@ ask(const struct lmtp_transaction *mail, struct lmtp_recipient *waiting, size_t 
 			continue;
 		waiting[i].err = err_from_wire(reply->result[i]->status);
 		waiting[i].account = reply->result[i]->account;
+		waiting[i].found = reply->result[i];
 	}
 }
 
 void
 lmtp_recipients_ask(struct lmtp_transaction *mail)
 {
-	struct arena arena = { 0 };
-
-	ask(mail, mail->recipients + mail->resolved_count, lmtp_recipients_waiting(mail), &arena);
-	arena_clear(&arena);
+	ask(mail, mail->recipients + mail->resolved_count, lmtp_recipients_waiting(mail), &mail->arena);
 }
 
 void

@@ -8,7 +8,7 @@ enum { LMTP_RESOLVE_MAX = 256 }; /* recipients in one call */
 
 /*
  * Ask about those that have not been asked about, at most LMTP_RESOLVE_MAX: the `err` of each says whether it is one, then it has its
- * `account`. They still count as not asked about: lmtp_recipients_settle follows.
+ * `account` and what else was `found`. They still count as not asked about: lmtp_recipients_settle follows.
  */
 void lmtp_recipients_ask(struct lmtp_transaction *mail);
 /* Forget those that were refused. */

@@ -36,6 +36,8 @@ lmtp_transaction_body(struct lmtp_transaction *mail)
 
 	mail->body = ARENA_NEW(&mail->arena, struct lmtp_body);
 	mail->body_ms = clock_mono_ms();
+	for (size_t i = 0; i < mail->recipient_count; i++)
+		mail->body->keeps_head = mail->body->keeps_head || lmtp_has_scripts(&mail->recipients[i]);
 	lmtp_body_begin(mail->body, &call, mail->sender, (uint64_t)lmtp_transaction_config(mail)->message_size, &mail->arena);
 }
 

@@ -16,6 +16,7 @@
 
 #include "libcommon/bus/bus.h"
 #include "libcommon/service/service.h"
+#include "proto/metadata.pb-c.h"
 #include "services/lmtp/client.h"
 
 struct lmtp_body;
@@ -38,10 +39,19 @@ lmtp_origin_client(const struct lmtp_origin *origin)
 }
 
 struct lmtp_recipient {
-	struct str address; /* as the MTA named it */
+	struct str address;  /* as the MTA named it */
 	uint64_t account;
-	enum err err;       /* what became of it */
+	const MetadataResolveReply__Result *found; /* what else is known of it: its scripts */
+	enum err err;        /* what became of it */
+	struct str refusal;  /* with ERR_REFUSED: the words of its filter, in ASCII, lines with "\n" between them */
+	struct lmtp_copy *copy; /* deliver.c's own */
 };
+
+static inline bool
+lmtp_has_scripts(const struct lmtp_recipient *recipient)
+{
+	return recipient->found != NULL && recipient->found->n_script > 0;
+}
 
 /* Zeroed: none. Everything it points to lives in its arena, but for what the origin brought. */
 struct lmtp_transaction {
@@ -56,6 +66,11 @@ struct lmtp_transaction {
 	size_t recipient_room;
 	struct lmtp_body *body; /* NULL: it has not begun */
 	int64_t body_ms;        /* when it did */
+
+	/* Once the body is stored: what is derived from it, and a name by which it is known when it comes again; empty: it has none. */
+	MetadataMail stored;
+	struct str transaction;
+	struct str text; /* head.c's own */
 };
 
 /* `sender` is copied; what the origin points to must live as long as the transaction. */

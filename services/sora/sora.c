@@ -105,6 +105,16 @@ set_result(struct sora_result *result, const char *code, const char *text)
 	snprintf(result->text, sizeof(result->text), "%s", text);
 }
 
+/* The words of the recipient's filter, in one line. */
+static void
+set_refusal(struct sora_result *result, struct str refusal)
+{
+	snprintf(result->text, sizeof(result->text), "%.*s", STR_ARG(refusal));
+	for (char *c = result->text; *c != '\0'; c++)
+		if (*c == '\n')
+			*c = ' ';
+}
+
 /* What MAIL and RCPT would take, `may_be_empty` as of a bounce. */
 static bool
 is_address(const char *address, bool may_be_empty)
@@ -187,6 +197,8 @@ take_results(const struct lmtp_transaction *mail, bool is_read, struct sora_resu
 		if (is_read)
 			outcome = lmtp_deliver_outcome(mail, &mail->recipients[i]);
 		set_result(results, outcome.code, outcome.text);
+		if (is_read && mail->recipients[i].err == ERR_REFUSED && mail->recipients[i].refusal.len > 0)
+			set_refusal(results, mail->recipients[i].refusal);
 		delivered += lmtp_is_delivered(outcome);
 		i++;
 	}

@@ -11,6 +11,7 @@
 #include "libcommon/core/random.h"
 #include "proto/blob.server.h"
 #include "proto/metadata.server.h"
+#include "proto/sieve.server.h"
 #include "services/lmtp/service.h"
 #include "tests/harness/free_port.h"
 
@@ -18,6 +19,17 @@ static struct str
 view(ProtobufCBinaryData data)
 {
 	return str_from(data.data, data.len);
+}
+
+static void
+add_script(MetadataResolveReply__Result *result, struct arena *arena)
+{
+	result->n_script = 1;
+	result->script = ARENA_ARRAY(arena, MetadataScript *, 1);
+	result->script[0] = ARENA_NEW(arena, MetadataScript);
+	metadata_script__init(result->script[0]);
+	result->script[0]->name = (ProtobufCBinaryData){ 4, (uint8_t *)"main" };
+	result->script[0]->hash = (ProtobufCBinaryData){ 3, (uint8_t *)"old" };
 }
 
 static enum err
@@ -34,11 +46,72 @@ resolve_run(struct rpc *rpc, const MetadataResolveRequest *req, MetadataResolveR
 
 		reply->result[i] = ARENA_NEW(rpc->arena, MetadataResolveReply__Result);
 		metadata_resolve_reply__result__init(reply->result[i]);
-		if (address.ptr[0] != 'a' || !str_to_u64(str_sub(address, 1, str_index(address, '@') - 1), &account))
+		if ((address.ptr[0] != 'a' && address.ptr[0] != 's') || !str_to_u64(str_sub(address, 1, str_index(address, '@') - 1), &account))
 			reply->result[i]->status = ERR_NO_ACCOUNT;
 		reply->result[i]->account = account;
+		reply->result[i]->address = req->address[i];
+		if (address.ptr[0] == 's')
+			add_script(reply->result[i], rpc->arena);
 	}
 	return peers->resolve;
+}
+
+static enum err
+lookup_run(struct rpc *rpc, const MetadataLookupRequest *req, MetadataLookupReply *reply)
+{
+	struct peers *peers = rpc->service;
+
+	peers->lookups++;
+	reply->n_name = req->n_name;
+	reply->name = ARENA_ARRAY(rpc->arena, MetadataLookupReply__Found *, req->n_name + 1);
+	for (size_t i = 0; i < req->n_name; i++) {
+		reply->name[i] = ARENA_NEW(rpc->arena, MetadataLookupReply__Found);
+		metadata_lookup_reply__found__init(reply->name[i]);
+		reply->name[i]->mailbox = i + 1;
+		reply->name[i]->name = req->name[i];
+	}
+	reply->n_taken = req->n_mark;
+	reply->taken = ARENA_ARRAY(rpc->arena, protobuf_c_boolean, req->n_mark + 1);
+	return ERR_OK;
+}
+
+static enum err
+fetch_scripts_run(struct rpc *rpc, const MetadataFetchScriptsRequest *req, MetadataFetchScriptsReply *reply)
+{
+	struct peers *peers = rpc->service;
+
+	peers->fetches++;
+	reply->n_script = req->n_script;
+	reply->script = ARENA_ARRAY(rpc->arena, MetadataScript *, req->n_script + 1);
+	for (size_t i = 0; i < req->n_script; i++) {
+		reply->script[i] = ARENA_NEW(rpc->arena, MetadataScript);
+		metadata_script__init(reply->script[i]);
+		reply->script[i]->hash = (ProtobufCBinaryData){ 3, (uint8_t *)"new" };
+		reply->script[i]->source = (ProtobufCBinaryData){ 5, (uint8_t *)"keep;" };
+	}
+	return ERR_OK;
+}
+
+static enum err
+note_sieve_run(struct rpc *rpc, const MetadataNoteSieveRequest *req, MetadataEmpty *reply)
+{
+	struct peers *peers = rpc->service;
+
+	(void)req;
+	(void)reply;
+	peers->notes++;
+	return ERR_OK;
+}
+
+static enum err
+filter_run(struct rpc *rpc, const SieveFilterRequest *req, SieveFilterReply *reply)
+{
+	struct peers *peers = rpc->service;
+	int try = peers->filters++;
+
+	if (peers->decide != NULL)
+		peers->decide(try, req, reply, rpc->arena);
+	return peers->filter;
 }
 
 static enum err
@@ -52,11 +125,15 @@ deliver_run(struct rpc *rpc, const MetadataDeliverRequest *req, MetadataDeliverR
 	for (size_t i = 0; i < req->n_recipient; i++) {
 		reply->result[i] = ARENA_NEW(rpc->arena, MetadataDeliverReply__Result);
 		metadata_deliver_reply__result__init(reply->result[i]);
-		reply->result[i]->status = i < 16 ? peers->results[i] : ERR_OK;
+		reply->result[i]->status = peers->reruns > 0 ? ERR_RERUN : i < 16 ? peers->results[i] : ERR_OK;
+		peers->action_count = req->recipient[i]->n_action;
+		for (size_t k = 0; k < req->recipient[i]->n_action; k++)
+			peers->actions[k] = *req->recipient[i]->action[k];
 		peers->accounts[peers->copy_count++ % PEER_COPIES_MAX] = req->recipient[i]->account;
 		peers->prefix = arena_copy(&peers->arena, view(req->recipient[i]->prefix));
 	}
 	reply->n_result = req->n_recipient - peers->results_missing;
+	peers->reruns -= peers->reruns > 0;
 	return peers->deliver;
 }
 
@@ -87,7 +164,9 @@ abort_run(struct rpc *rpc, const BlobAbortRequest *req, BlobEmpty *reply)
 	return ERR_OK;
 }
 
-static const struct metadata_handlers metadata = { .resolve = resolve_run, .deliver = deliver_run };
+static const struct metadata_handlers metadata = { .resolve = resolve_run, .deliver = deliver_run,
+	.lookup = lookup_run, .fetch_scripts = fetch_scripts_run, .note_sieve = note_sieve_run };
+static const struct sieve_handlers sieve = { .filter = filter_run };
 static const struct blob_handlers blob = { .put = put_run, .abort = abort_run };
 
 static void
@@ -114,11 +193,11 @@ peers_start(struct peers *peers, const char *settings)
 	peers->body = mem_alloc(PEER_BODY_MAX);
 	snprintf(peers->port, sizeof(peers->port), "%u", free_port());
 	yaml = arena_printf(&peers->arena,
-	    "bus: { metadata: [\"inproc://m%llx\"], blob: [\"inproc://b%llx\"] }\n"
-	    "metadata: { listen: [\"inproc://m%llx\"] }\nblob: { listen: [\"inproc://b%llx\"] }\n"
+	    "bus: { metadata: [\"inproc://m%llx\"], blob: [\"inproc://b%llx\"], sieve: [\"inproc://s%llx\"] }\n"
+	    "metadata: { listen: [\"inproc://m%llx\"] }\nblob: { listen: [\"inproc://b%llx\"] }\nsieve: { listen: [\"inproc://s%llx\"] }\n"
 	    "log: { level: error }\ndrain: { time: 1s }\n"
 	    "lmtp:\n  listen: [\"127.0.0.1:%s\"]\n  recipients: 2000\n%s",
-	    n, n, n, n, peers->port, settings);
+	    n, n, n, n, n, n, peers->port, settings);
 	log_setup(LOG_ERROR, LOG_LOGFMT);
 	cr_assert_eq(config_parse(yaml, "test", true, &peers->config, &problems), ERR_OK, "%.*s", STR_ARG(buffer_str(&problems)));
 	buffer_clear(&problems);
@@ -126,6 +205,7 @@ peers_start(struct peers *peers, const char *settings)
 		.hostname = STR("sora.test") };
 	cr_assert_eq(metadata_serve(peers->context.bus, &metadata, peers, &limits), ERR_OK);
 	cr_assert_eq(blob_serve(peers->context.bus, &blob, peers, &limits), ERR_OK);
+	cr_assert_eq(sieve_serve(peers->context.bus, &sieve, peers, &limits), ERR_OK);
 	cr_assert_eq(lmtp_service.start(&peers->context, &peers->lmtp), ERR_OK);
 	connect_client(peers);
 }

@@ -79,7 +79,8 @@ Test(lmtp_reply, only_what_is_said_of_recipient_or_mail_is_permanent)
 {
 	for (int i = 0; i < ERR_COUNT; i++) {
 		struct lmtp_outcome outcome = lmtp_outcome((enum err)i, false);
-		bool is_permanent = i == ERR_NO_ACCOUNT || i == ERR_DISABLED || i == ERR_OVERQUOTA || i == ERR_TOO_BIG || i == ERR_LOOP;
+		bool is_permanent = i == ERR_NO_ACCOUNT || i == ERR_DISABLED || i == ERR_OVERQUOTA || i == ERR_TOO_BIG || i == ERR_LOOP ||
+		    i == ERR_REFUSED;
 
 		cr_assert_eq(outcome.code[0], i == ERR_OK ? '2' : is_permanent ? '5' : '4', "%s: %s", err_row((enum err)i)->name,
 		    outcome.code);

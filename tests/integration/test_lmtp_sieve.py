@@ -1,0 +1,241 @@
+"""What scripts decide is done: all of it, once, for each recipient by itself; and what goes wrong loses nothing."""
+import re, signal, smtplib, subprocess
+
+from harness.check import only
+from harness.mail import deliver, imap, message, ok
+from harness.processes import wait_for
+from harness.smtp_sink import Sink
+from integration.test_lmtp_delivery import Raw, inbox, received
+
+
+def put(stack, user, script, name="main"):
+    stack.admin("sieve", "put", user, name, "--activate", stdin=script)
+
+
+def scripted(stack, script, *args):
+    user = stack.account(*args)
+    put(stack, user, script)
+    return user
+
+
+def mailbox(stack, user, name):
+    """(flags, bytes) of what lies there; None: there is no such mailbox."""
+    client = imap(stack, user)
+    try:
+        status, data = client.select(f'"{name}"')
+        if status != "OK":
+            return None
+        items = ok(client.fetch("1:*", "(FLAGS BODY.PEEK[])")) if int(data[0]) else []
+        return [(set(re.search(rb"FLAGS \(([^)]*)\)", item[0] + after)[1].split()) - {rb"\Recent"}, item[1])
+                for item, after in zip(items[::2], items[1::2])]
+    finally:
+        client.logout()
+
+
+def to(user):
+    return lambda mail: user in mail.recipients
+
+
+def test_every_copy_and_redirect_is_done(stack):
+    """RFC 5228 s. 2.10.2, 4.1, 4.2; RFC 5232. What is not there becomes INBOX; an explicit keep beside others stays."""
+    user = scripted(stack, r'''require ["fileinto", "copy", "imap4flags", "mailbox"];
+        addflag ["\\Seen", "$work"]; fileinto :copy :create "Lists/sora"; fileinto :flags "\\Flagged" "Archive";
+        redirect :copy "one@example.net"; redirect "two@example.net"; keep;''')
+    mail = message("many", Message_ID="<many@example.org>")
+    with Sink(stack.smarthost_port) as sink:
+        assert deliver(stack, [user], mail, sender="s@example.org") == {}
+        sent = sink.wait(2, of=lambda mail: mail.recipients[0] in ("one@example.net", "two@example.net"))
+    assert [flags for flags, _ in mailbox(stack, user, "Lists/sora")] == [{rb"\Seen", b"$work"}]
+    assert [flags for flags, _ in mailbox(stack, user, "Archive")] == [{rb"\Flagged"}]
+    assert [flags for flags, _ in mailbox(stack, user, "INBOX")] == [{rb"\Seen", b"$work"}]
+    for one in sent:
+        assert one.sender == "s@example.org" and one.data.endswith(mail), one.data
+        assert one.data.startswith(f"Delivered-To: {user}\r\nReceived: from mta.test ".encode()) and b"Return-Path:" not in one.data
+    user = scripted(stack, 'require "fileinto"; fileinto "Nowhere";')
+    deliver(stack, [user], mail)
+    assert len(inbox(stack, user)) == 1
+
+
+def test_a_bounce_is_redirected_from_nobody(stack):
+    """RFC 5228 s. 4.2: an empty envelope sender stays empty."""
+    user = scripted(stack, 'redirect "bounces@example.net";')
+    with Sink(stack.smarthost_port) as sink:
+        assert deliver(stack, [user], message("bounce"), sender="") == {}
+        (sent,) = sink.wait(1, of=to("bounces@example.net"))
+        assert sent.sender == ""
+    assert inbox(stack, user) == []
+
+
+def test_every_recipient_has_its_own_result(stack):
+    """Lesson 36. RFC 2033 s. 4.2, RFC 5429 s. 2.1.1: a reply each, in order; a reason of several lines is one reply, in ASCII."""
+    refuses = scripted(stack, 'require "ereject"; ereject "No.\r\nReally n\u00f6t.\r\n";')
+    keeps = scripted(stack, "keep;")
+    plain, discards = stack.account(), scripted(stack, "discard;")
+    raw = Raw(stack).begin([keeps, refuses, plain, discards, refuses])
+    raw.socket.sendall(message("for many") + b".\r\n")
+    lines = [raw.file.readline().decode().rstrip() for _ in range(7)]
+    assert [line[:10] for line in lines] == ["250 2.0.0 ", "550-5.7.1 ", "550 5.7.1 ", "250 2.0.0 ", "250 2.0.0 ", "550-5.7.1 ", "550 5.7.1 "], lines
+    assert lines[1:3] == ["550-5.7.1 No.", "550 5.7.1 Really n?t."], lines
+    assert [len(inbox(stack, user)) for user in (keeps, refuses, plain, discards)] == [1, 0, 1, 0]
+
+
+def test_the_worst_action_decides(stack):
+    """Lesson 37: what can not be filed is not redirected either, and the sender hears of it."""
+    user = scripted(stack, 'require "copy"; redirect :copy "kept@example.net";', "--quota", "1K")
+    with Sink(stack.smarthost_port) as sink:
+        assert deliver(stack, [user], message("large", "x" * 70 + "\r\n" * 2000))[user][0] == 552
+        assert deliver(stack, [user], message("small")) == {}
+        (sent,) = sink.wait(1, of=to("kept@example.net"))
+        assert sent.field("Subject") == "small"
+
+
+def test_a_vacation_reply_is_sent_once(stack):
+    """Lesson 38. RFC 5230 s. 4.2, RFC 3834: from nobody, and not twice to the same person, whoever of two at a time is first."""
+    user = scripted(stack, 'require "vacation"; vacation :days 7 "I am away.";')
+    with Sink(stack.smarthost_port) as sink:
+        for number in range(3):
+            assert deliver(stack, [user], message(f"mail {number}", to=user), sender="friend@example.org", replica=number) == {}
+        assert deliver(stack, [user], message("other", to=user, sender="other@example.org"), sender="other@example.org") == {}
+        sink.wait(1, of=to("other@example.org"))
+        (reply,) = sink.wait(1, of=to("friend@example.org"))
+        assert reply.sender == "" and reply.field("Auto-Submitted").startswith("auto-replied") and b"I am away." in reply.data
+    assert len(inbox(stack, user)) == 4
+
+
+def test_a_duplicate_is_seen(stack):
+    """RFC 7352 s. 3: by Message-ID, across transactions."""
+    user = scripted(stack, 'require ["duplicate", "fileinto", "mailbox"]; if duplicate { fileinto :create "Again"; }')
+    for number in range(3):
+        deliver(stack, [user], message(f"try {number}", Message_ID="<same@example.org>"), replica=number)
+    assert len(inbox(stack, user)) == 1 and len(mailbox(stack, user, "Again")) == 2
+
+
+def test_a_changed_header_is_stored_as_it_is_told(stack):
+    """Lesson 39. RFC 5293: bytes, size and structure are those of the changed mail; the body is untouched, also of a large one."""
+    user = scripted(stack, '''require ["editheader", "copy"]; addheader "X-Sorted" "yes"; deleteheader "Subject"; redirect :copy "r@example.net";''')
+    body = "line\r\n.\r\n" + "x" * 300 + "\r\n"
+    with Sink(stack.smarthost_port) as sink:
+        for text in (body, body * 2000):
+            mail = message("secret", text)
+            assert deliver(stack, [user], mail) == {}
+        sent = sink.wait(2, of=to("r@example.net"))
+    rest = [mail.partition(b"\r\n\r\n") for mail in inbox(stack, user)]
+    assert [end for _, _, end in rest] == [body.encode(), body.encode() * 2000]
+    for head, _, _ in rest:
+        assert head.startswith(b"X-Sorted: yes\r\nReturn-Path: ") and b"Subject" not in head, head
+    assert sorted(len(one.data.partition(b"\r\n\r\n")[2]) for one in sent) == [len(body), len(body) * 2000]
+    for one in sent:
+        assert one.field("X-Sorted") == "yes" and one.field("Subject") is None and one.data.startswith(b"Delivered-To: ")
+        assert one.data.count(b"Delivered-To:") == 1 and b"Return-Path:" not in one.data
+    client = imap(stack, user, select="INBOX")
+    sizes = [int(re.search(rb"RFC822.SIZE (\d+)", line)[1]) for line in ok(client.fetch("1:*", "RFC822.SIZE"))]
+    client.logout()
+    assert sizes == [len(mail) for mail in inbox(stack, user)]
+
+
+def test_a_script_that_fails_keeps_the_mail_and_its_owner_is_told(stack):
+    user = scripted(stack, 'require ["fileinto", "include"]; discard; include "missing";')
+    assert deliver(stack, [user], message("precious")) == {}
+    assert len(inbox(stack, user)) == 1
+    log = stack.admin("sieve", "log", user).stdout
+    assert "main:1" in log and "missing" in log, log
+
+
+def test_details_decide_each_for_itself(stack):
+    """RFC 5233. One account by three addresses is one delivery: the copies of all, one each; by another address later, again."""
+    user = scripted(stack, '''require ["subaddress", "envelope", "fileinto", "mailbox", "variables"];
+        if envelope :detail :matches "to" "*" { fileinto :create "Detail/${1}"; }''')
+    mail = received(message("details"), b"D1")
+    detail = [user.replace("@", f"+{name}@") for name in "abc"]
+    assert deliver(stack, [detail[0], detail[1], user], mail, sender="a@example.org") == {}
+    assert deliver(stack, [detail[0], detail[1], user], mail, sender="a@example.org", replica=1) == {}
+    assert deliver(stack, [detail[2]], mail, sender="a@example.org") == {}
+    assert [len(mailbox(stack, user, f"Detail/{name}")) for name in "abc"] == [1, 1, 1]
+    assert len(inbox(stack, user)) == 1
+
+
+def test_an_mta_that_missed_the_reply_doubles_no_action(stack):
+    """Lesson 35: the same transaction again, through another process: copies, redirect and reply are there once."""
+    user = scripted(stack, '''require ["copy", "fileinto", "vacation", "mailbox", "editheader"];
+        addheader "X-Once" "1"; fileinto :copy :create "Copies"; redirect :copy "once@example.net"; vacation "Away.";''')
+    mail = received(message("once", to=user, sender="pal@example.org", Message_ID="<once@example.org>"), b"O1")
+    with Sink(stack.smarthost_port) as sink:
+        for replica in range(3):
+            assert deliver(stack, [user], mail, sender="pal@example.org", replica=replica) == {}
+        last = received(message("last", to=user, sender="end@example.org"), b"O2")
+        assert deliver(stack, [user], last, sender="end@example.org") == {}
+        sink.wait(1, of=to("end@example.org"))
+        sink.wait(2, of=to("once@example.net"))
+        assert [mail.field("Message-ID") for mail in sink.mails if "once@example.net" in mail.recipients].count("<once@example.org>") == 1
+        assert len([mail for mail in sink.mails if "pal@example.org" in mail.recipients]) == 1
+    assert len(inbox(stack, user)) == 2 and len(mailbox(stack, user, "Copies")) == 2
+
+
+def test_a_redirect_that_comes_back_is_a_loop(stack):
+    """Lesson 66. RFC 5228 s. 4.2, RFC 5321 s. 6.3."""
+    user = scripted(stack, 'redirect "elsewhere@example.net";')
+    with Sink(stack.smarthost_port) as sink:
+        assert deliver(stack, [user], message("round")) == {}
+        (sent,) = sink.wait(1, of=to("elsewhere@example.net"))
+    assert deliver(stack, [user], sent.data)[user][0] == 554
+
+
+def test_fifty_scripts_of_one_mail_decide_side_by_side(stack):
+    users = [scripted(stack, f'require ["fileinto", "mailbox", "body"]; if body :contains "word" {{ fileinto :create "Box {i % 3}"; }}')
+             for i in range(10)]
+    recipients = [users[i % 10].replace("@", f"+{i}@") for i in range(50)]
+    raw = Raw(stack).begin(recipients)
+    assert raw.finish(message("all", "a word\r\n"), 50) == [250] * 50
+    for i, user in enumerate(users):
+        assert len(mailbox(stack, user, f"Box {i % 3}")) == 1 and inbox(stack, user) == []
+
+
+def arrives(stack, recipients, mail, sender):
+    try:
+        return deliver(stack, recipients, mail, sender=sender) == {}
+    except (smtplib.SMTPException, OSError):
+        return False
+
+
+@only("split")
+def test_without_the_sieve_service_only_scripts_wait(stack):
+    plain, user = stack.account(), scripted(stack, 'require ["fileinto", "mailbox"]; fileinto :create "Sorted";')
+    mail = received(message("patient"), b"W1")
+    for name in ("sieve-1", "sieve-2"):
+        stack.kill(name)
+    try:
+        assert Raw(stack).begin([plain, user]).finish(mail, 2) == [250, 451]
+    finally:
+        for name in ("sieve-1", "sieve-2"):
+            stack.start_again(name)
+    wait_for("the next try", lambda: arrives(stack, [user], mail, "a@example.org"))
+    assert len(mailbox(stack, user, "Sorted")) == 1 and inbox(stack, user) == [] and len(inbox(stack, plain)) == 1
+
+
+@only("split")
+def test_metadata_dies_between_decision_and_commit(stack):
+    """The scripts have decided, the transaction waits for a lock: both services die, 451; the MTA's next try does everything once."""
+    user = scripted(stack, '''require ["copy", "fileinto", "mailbox", "vacation"];
+        fileinto :copy :create "Copies"; redirect :copy "crash@example.net"; vacation "Away.";''')
+    mail = received(message("crash", to=user, sender="crash@example.org", Message_ID="<crash@example.org>"), b"C1")
+    lock = subprocess.Popen(["/usr/lib/postgresql/17/bin/psql", "-XAtc", "BEGIN; LOCK TABLE outbox IN EXCLUSIVE MODE; SELECT pg_sleep(60)"],
+                            env=stack.postgres.env(stack.database), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    blocked = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND relation = 'outbox'::regclass " \
+        f"AND datname = '{stack.database}'"
+    raw = Raw(stack).begin([user], sender="crash@example.org")
+    try:
+        raw.socket.sendall(mail + b".\r\n")
+        wait_for("the transaction at its lock", lambda: stack.postgres.query(blocked, stack.database) != [["0"]])
+        for name in ("metadata-1", "metadata-2"):
+            stack.kill(name)
+        assert raw.reply()[0] == 451
+    finally:
+        lock.kill()
+        for name in ("metadata-1", "metadata-2"):
+            stack.start_again(name)
+    with Sink(stack.smarthost_port) as sink:
+        wait_for("the next try", lambda: arrives(stack, [user], mail, "crash@example.org"), 60)
+        sink.wait(1, of=to("crash@example.net"))
+        sink.wait(1, of=to("crash@example.org"))
+        assert arrives(stack, [user], mail, "crash@example.org")
+    assert len(inbox(stack, user)) == 1 and len(mailbox(stack, user, "Copies")) == 1
