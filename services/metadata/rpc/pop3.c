@@ -75,7 +75,13 @@ set_args(struct pg_args *args, const MetadataSetUidlsRequest *req, struct str fo
 enum err
 rpc_set_uidls(struct rpc *rpc, const MetadataSetUidlsRequest *req, MetadataEmpty *reply)
 {
-	static const struct pg_statement statement = { "set_uidls", "SELECT uidls_set($1, $2, $3, $4)" };
+	/* What looks as if it were made of UIDVALIDITY and UID (services/pop3/maildrop.c) is the one of that message, which may come yet. */
+	static const struct pg_statement statement = { "set_uidls",
+		"SELECT CASE WHEN EXISTS (SELECT FROM addresses a JOIN mailboxes m USING (account), unnest($3::bigint[], $4::bytea[]) u(uid, uidl)"
+		" WHERE a.folded = $1 AND m.name = $2 AND length(u.uidl) = 16 AND encode(u.uidl, 'escape') ~ '^[0-9a-f]+$'"
+		" AND encode(substring(u.uidl FOR 8), 'escape') = lpad(to_hex(m.uidvalidity), 8, '0')"
+		" AND encode(substring(u.uidl FROM 9), 'escape') <> lpad(to_hex(u.uid), 8, '0'))"
+		" THEN 'EXISTS' ELSE uidls_set($1, $2, $3, $4) END" };
 	struct pg_args args = { .arena = rpc->arena };
 	struct str folded;
 	struct pg_rows rows;

@@ -10,6 +10,7 @@ enum { TOP_FIRST_BYTES = 16 * 1024, TOP_NEXT_BYTES = 64 * 1024 };
 struct first {
 	struct str prefix, rest;
 	struct buffer surrogate; /* of the header, if there has to be one */
+	uint64_t size;           /* of the whole message as it is sent */
 };
 
 static struct str
@@ -54,7 +55,7 @@ begin(const struct pop3_session *session, struct str prefix, struct str piece, u
 	size_t len = header_len(piece);
 	struct str header = str_sub(piece, 0, len);
 
-	*ret = (struct first){ .prefix = prefix, .rest = piece };
+	*ret = (struct first){ .prefix = prefix, .rest = piece, .size = prefix.len + size };
 	if (session->is_utf8 || (mail_is_ascii(prefix) && mail_is_ascii(header)))
 		return ERR_OK;
 	if (len == piece.len && len < size)
@@ -62,18 +63,19 @@ begin(const struct pop3_session *session, struct str prefix, struct str piece, u
 	mail_downgrade_header(prefix, &ret->surrogate);
 	mail_downgrade_header(header, &ret->surrogate);
 	ret->prefix = buffer_str(&ret->surrogate);
+	ret->size = ret->prefix.len + size - len;
 	ret->rest = str_sub(piece, len, SIZE_MAX);
 	return ERR_OK;
 }
 
 /* +OK is said when the first bytes of the body are there: that there is no body cannot be said later. */
 static enum err
-send_first(struct pop3_session *session, struct pop3_stuffer *out, uint64_t size, struct first *first)
+send_first(struct pop3_session *session, struct pop3_stuffer *out, struct first *first)
 {
 	enum err err;
 
 	if (out->lines == POP3_ALL_LINES)
-		err = pop3_ok(session, "%llu octets", (unsigned long long)size);
+		err = pop3_ok(session, "%llu octets", (unsigned long long)first->size);
 	else
 		err = pop3_ok(session, "the top follows");
 	if (err == ERR_OK)
@@ -123,7 +125,7 @@ send_whole(struct pop3_session *session, size_t place, struct pop3_ahead_mail *m
 	/* A row without its body is damage, and must not look like a deletion. */
 	if (err != ERR_OK)
 		return refuse(session, place, err == ERR_NONEXISTENT ? ERR_CORRUPT : err, &call);
-	sent = send_first(session, &out, session->maildrop.sizes[place], &first);
+	sent = send_first(session, &out, &first);
 	for (at = piece.len; sent == ERR_OK && err == ERR_OK && piece.len > 0; at += piece.len) {
 		err = blob_reader_next(&mail->in, &piece);
 		if (err != ERR_OK)
@@ -164,7 +166,7 @@ send_top(struct pop3_session *session, size_t place, const MetadataFetchReply__R
 
 	if (err != ERR_OK)
 		return refuse(session, place, err == ERR_NONEXISTENT ? ERR_CORRUPT : err, &call);
-	TRY(send_first(session, &out, session->maildrop.sizes[place], &first));
+	TRY(send_first(session, &out, &first));
 	for (at = piece.len; !out.is_done && at < row->mail->blob_size && piece.len > 0; at += piece.len) {
 		struct arena arena = { 0 };
 
