@@ -1,11 +1,11 @@
 """POP3: the programs that speak nothing else, cut connections, other sessions on the same mailbox."""
-import glob, mailbox, os, poplib, random, re, socket, ssl, tempfile, threading, time
+import poplib, random, re, socket, ssl, threading, time
 
-from harness.check import needs, only
-from harness.mail import deliver, imap, mails, message, ok, without_trace
+from harness.check import only
+from harness.mail import imap, ok
 from harness.processes import HOST, free_port, wait_for
 
-from .test_clients import append_all, digest, maildir, run
+from .test_clients import append_all
 
 
 def pop3(stack, user, replica=0, password="secret"):
@@ -120,6 +120,10 @@ def test_uidls_of_another_server_are_kept(stack):
     assert pop3(stack, user).uidl(2) == b"+OK 2 ~!@#"
     assert stack.admin("uidl", "import", user, stdin="1 again\n", check=False).returncode == 3      # no message
     assert stack.admin("uidl", "import", user, stdin="2 ~!@#\n", check=False).returncode == 4       # another's
+    made = pop3(stack, user).uidl(1).split()[-1].decode()                                           # of UIDVALIDITY and UID 2
+    assert stack.admin("uidl", "import", user, stdin=f"4 {made}\n", check=False).returncode == 4
+    assert stack.admin("uidl", "import", user, stdin=f"4 {made[:8]}000000ff\n", check=False).returncode == 4, "one that is to come"
+    assert stack.admin("uidl", "import", user, stdin=f"2 {made}\n").stdout == "1 unique-ids set\n"
     assert stack.admin("uidl", "import", user, stdin="2 two words\n", check=False).returncode == 2
     assert stack.admin("uidl", "import", user, stdin=f"2 {'x' * 71}\n", check=False).returncode == 2
     assert stack.admin("uidl", "import", user, "--mailbox", "None", stdin="2 x\n", check=False).returncode == 3
@@ -247,115 +251,3 @@ def test_proxies_that_are_trusted_say_who_the_client_is(stack):
         del stack.ops[name]
     with open(process.log) as log:
         assert re.search(r"event=net\.closed .*peer=198\.51\.100\.7 ", log.read())
-
-
-# -- the programs that people use
-
-@only("all")
-@needs("fetchmail")
-def test_fetchmail_keeps_and_then_takes_1000(stack):
-    user, sent = filled(stack, 1000, 41)
-    host, port = stack.pop3[0]
-    with tempfile.TemporaryDirectory() as home:
-        os.chmod(home, 0o700)
-        with open(f"{home}/mda", "w") as mda:
-            mda.write(f"#!/bin/sh\ncat >>{home}/box && printf '\\0\\n' >>{home}/box\n")
-        os.chmod(f"{home}/mda", 0o755)
-        with open(f"{home}/rc", "w") as rc:
-            rc.write(f'poll {host} protocol pop3 port {port} uidl user "{user}" password "secret" mda "{home}/mda" sslproto "" nokeep\n')
-        os.chmod(f"{home}/rc", 0o600)
-        env = {"HOME": home, "FETCHMAILHOME": home}
-        run(["fetchmail", "-f", f"{home}/rc", "--keep", "-s"], env=env)
-        assert left(stack, user) == 1000
-        run(["fetchmail", "-f", f"{home}/rc", "--keep", "-s"], env=env, codes=(1,))     # all seen by their unique-ids
-        run(["fetchmail", "-f", f"{home}/rc", "--all", "-s"], env=env)
-        with open(f"{home}/box", "rb") as box:
-            got = box.read().split(b"\0\n")[:-1]
-    assert len(got) == 2000 and left(stack, user) == 0
-
-
-@needs("curl")
-def test_curl_lists_and_reads(stack):
-    user, sent = filled(stack, 3, 42)
-    host, port = stack.pop3[0]
-    url = f"pop3://{host}:{port}/"
-    assert run(["curl", "-s", "-u", f"{user}:secret", url]).split()[::2] == [b"1", b"2", b"3"]
-    assert run(["curl", "-s", "-u", f"{user}:secret", url + "2"]) == sent[1]
-    assert run(["curl", "-s", "-u", f"{user}:secret", "-X", "DELE 1", "-l", url + "1"], codes=(0, 8, 56)) is not None
-
-
-@only("all")
-@needs("getmail")
-def test_getmail_takes_all(stack):
-    user, sent = filled(stack, 20, 43)
-    host, port = stack.pop3[0]
-    with tempfile.TemporaryDirectory() as home:
-        with open(f"{home}/mda", "w") as mda:
-            mda.write(f"#!/bin/sh\ncat >$(mktemp {home}/mail-XXXXXX)\n")
-        os.chmod(f"{home}/mda", 0o755)
-        with open(f"{home}/getmailrc", "w") as rc:
-            rc.write(f"[retriever]\ntype = SimplePOP3Retriever\nserver = {host}\nport = {port}\nusername = {user}\npassword = secret\n"
-                     f"[destination]\ntype = MDA_external\npath = {home}/mda\nallow_root_commands = true\n"
-                     "[options]\ndelete = true\nverbose = 0\ndelivered_to = false\nreceived = false\n")
-        # It asks the DNS for this host's name, for each mail.
-        run(["getmail", f"--getmaildir={home}", f"--rcfile={home}/getmailrc"], stdin=b"",
-            env={"HOME": home, "RES_OPTIONS": "timeout:1 attempts:1"})
-        got = [open(path, "rb").read() for path in glob.glob(f"{home}/mail-*")]
-        # It writes mails anew, with the bytes of its own library: each is there, once.
-        names = [sorted(re.search(rb"(?im)^Message-ID: *(\S+)", mail)[1] for mail in some) for some in (got, sent)]
-        assert names[0] == names[1], len(got)
-    assert left(stack, user) == 0
-
-
-@only("all")
-@needs("mpop")
-def test_mpop_takes_1000_with_pipelining(stack):
-    user, sent = filled(stack, 1000, 44)
-    host, port = stack.pop3[0]
-    with tempfile.TemporaryDirectory() as home:
-        for name in ("cur", "new", "tmp"):
-            os.makedirs(f"{home}/mail/{name}")
-        with open(f"{home}/rc", "w") as rc:
-            rc.write(f"account default\nhost {host}\nport {port}\nuser {user}\npassword secret\nauth plain\ntls off\npipelining on\n"
-                     f"uidls_file {home}/uidls\nkeep off\nreceived_header off\ndelivery maildir {home}/mail\n")
-        os.chmod(f"{home}/rc", 0o600)
-        run(["mpop", "-q", "-C", f"{home}/rc"], env={"HOME": home})
-        assert maildir(f"{home}/mail") == sorted(digest(mail) for mail in sent)
-    assert left(stack, user) == 0
-
-
-@needs("mutt", "script")
-def test_mutt_reads_a_maildrop(stack):
-    user = stack.account()
-    deliver(stack, [user], message("for mutt by pop", "Read me by POP3.\r\n"))
-    host, port = stack.pop3[0]
-    with tempfile.TemporaryDirectory() as home:
-        with open(f"{home}/rc", "w") as rc:
-            rc.write(f'set ssl_starttls=no ssl_force_tls=no pop_user="{user}" pop_pass="secret" quit=yes delete=no copy=no pop_delete=no\n'
-                     f"set confirmcreate=no confirmappend=no mbox_type=mbox wait_key=no mark_old=no folder={home} record=\"\"\n"
-                     f'push "<first-entry><copy-message><kill-line>{home}/out<enter><exit>"\n')
-        run(["script", "-qec", f"stty rows 24 cols 80; mutt -n -F {home}/rc -f pop://{host}:{port}/", "/dev/null"],
-            env={"HOME": home, "TERM": "xterm"}, timeout=60)
-        with open(f"{home}/out", "rb") as out:
-            assert b"Read me by POP3." in out.read()
-
-
-INC = "/usr/bin/mh/inc"
-
-
-@only("all")
-@needs(INC)
-def test_inc_of_nmh_takes_all(stack):
-    user, sent = filled(stack, 100, 45)
-    host, port = stack.pop3[0]
-    with tempfile.TemporaryDirectory() as home:
-        os.makedirs(f"{home}/Mail/inbox")
-        with open(f"{home}/.mh_profile", "w") as profile:
-            profile.write(f"Path: Mail\ncredentials: file:{home}/netrc\n")
-        with open(f"{home}/netrc", "w") as netrc:
-            netrc.write(f"machine {host} login {user} password secret\n")
-        os.chmod(f"{home}/netrc", 0o600)
-        run([INC, "-host", host, "-port", str(port), "-user", user, "-truncate"], env={"HOME": home, "USER": "x"})
-        got = sorted(digest(open(path, "rb").read()) for path in glob.glob(f"{home}/Mail/inbox/[0-9]*"))
-        assert got == sorted(digest(mail) for mail in sent)
-    assert left(stack, user) == 0
