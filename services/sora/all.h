@@ -4,7 +4,7 @@
 
 #include "libcommon/service/service.h"
 
-enum { SORA_SERVICES = 7 };
+enum { SORA_SERVICES = 8 };
 extern const struct service *const sora_services[SORA_SERVICES];
 
 #endif

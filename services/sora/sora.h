@@ -11,7 +11,8 @@
  *	sora_stop(sora);
  *
  * Every service runs on threads of this process, as in the program `sora`, and listens where the configuration says: with
- * `imap: {listen: [], tls_listen: []}`, the same for `pop3`, and `lmtp: {listen: []}` nowhere. deploy/examples/embed.c is a whole program.
+ * `imap: {listen: [], tls_listen: []}`, the same for `pop3`, and `listen: []` for `managesieve` and `lmtp`, nowhere. deploy/examples/embed.c is
+ * a whole program.
  *
  * There can be one at a time in a process. No function is for signal handlers. Sora's threads take no signals; the program's handlers
  * and its handling of SIGPIPE stay what they are. Logs go to standard error.

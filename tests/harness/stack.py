@@ -5,8 +5,9 @@ from .leaks import is_a_librarys_own
 from .processes import HOST, Process, free_port, wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SERVICES = ("blob", "metadata", "sieve", "worker", "imap", "pop3", "lmtp")
-LISTENS = {"imap": ("imap.listen", "imap.tls_listen"), "pop3": ("pop3.listen", "pop3.tls_listen"), "lmtp": ("lmtp.listen",)}
+SERVICES = ("blob", "metadata", "sieve", "worker", "imap", "pop3", "managesieve", "lmtp")
+LISTENS = {"imap": ("imap.listen", "imap.tls_listen"), "pop3": ("pop3.listen", "pop3.tls_listen"),
+           "managesieve": ("managesieve.listen",), "lmtp": ("lmtp.listen",)}
 counter = itertools.count(1)
 
 
@@ -98,7 +99,7 @@ class Stack:
         self.database = f"sora_{os.getpid()}_{next(counter)}"
         self.processes = {}
         self.smarthost_port = free_port()  # where mail goes out, to a harness.smtp_sink
-        self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp, self.ops = [], [], [], [], [], {}
+        self.imap, self.imaps, self.pop3, self.pop3s, self.managesieve, self.lmtp, self.ops = [], [], [], [], [], [], {}
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
 
@@ -117,7 +118,8 @@ class Stack:
             "tls.certificate": f"{self.directory}/cert.pem", "tls.key": f"{self.directory}/key.pem",
             "database.host": HOST, "database.port": self.postgres.port, "database.user": "sora",
             "database.password": self.postgres.password, "database.name": self.database,
-            "token.keys": ["a secret of the tests"], "imap.plain_login": True, "pop3.plain_login": True, "lmtp.xclient_from": ["127.0.0.0/8"],
+            "token.keys": ["a secret of the tests"], "imap.plain_login": True, "pop3.plain_login": True, "managesieve.plain_login": True,
+            "lmtp.xclient_from": ["127.0.0.0/8"],
             "smarthost.host": HOST, "smarthost.port": self.smarthost_port, "smarthost.tls": "none", "smarthost.timeout": "20s",
             "queue.retry": "1s", "queue.retry_most": "2s",
             "blob.store": "s3" if self.s3 else "dir", "blob.dir": f"{self.directory}/blobs",
@@ -154,7 +156,7 @@ class Stack:
             port = free_port()
             own[kind] = [f"{HOST}:{port}"]
             {"imap.listen": self.imap, "imap.tls_listen": self.imaps, "pop3.listen": self.pop3, "pop3.tls_listen": self.pop3s,
-             "lmtp.listen": self.lmtp}[kind].append((HOST, port))
+             "managesieve.listen": self.managesieve, "lmtp.listen": self.lmtp}[kind].append((HOST, port))
         return own
 
     def add_all(self):

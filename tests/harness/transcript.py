@@ -2,7 +2,7 @@
 
     # comments, RFC section first
     needs: IDLE                        skipped unless the server offers it
-    login: no                          IMAP and POP3 connections begin unauthenticated (default: logged in as $user)
+    login: no                          connections begin unauthenticated (default: logged in as $user; LMTP has no login)
     tls: yes                           connections begin with TLS
     imap: 3                            in a transcript of LMTP or POP3, connection 3 speaks IMAP; `lmtp: 2`, `pop3: 2` likewise
     mails: Sent three.mbox             append the mails of tests/transcripts/mails/three.mbox to a mailbox (made if need be)
@@ -36,7 +36,7 @@ from .mail import imap, ok
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPEAT_SECONDS = 10
-PROTOCOLS = ("imap", "pop3", "lmtp")
+PROTOCOLS = ("imap", "pop3", "managesieve", "lmtp")
 
 
 class Mismatch(AssertionError):
@@ -169,12 +169,24 @@ class Transcript:
     def open(self, stack, number):
         tls = self.settings.get("tls") == "yes"
         protocol = next((p for p in PROTOCOLS if self.settings.get(p) == number), self.protocol)
-        replicas = {"imap": stack.imaps if tls else stack.imap, "pop3": stack.pop3s if tls else stack.pop3, "lmtp": stack.lmtp}[protocol]
+        replicas = {"imap": stack.imaps if tls else stack.imap, "pop3": stack.pop3s if tls else stack.pop3,
+                    "managesieve": stack.managesieve, "lmtp": stack.lmtp}[protocol]
         c = self.connections[number] = Connection(protocol, replicas[(int(number) - 1) % len(replicas)], tls)
         if protocol == "lmtp" or self.settings.get("login") == "no":
             return c
-        (self.log_in_imap if protocol == "imap" else self.log_in_pop3)(c)
+        {"imap": self.log_in_imap, "pop3": self.log_in_pop3, "managesieve": self.log_in_managesieve}[protocol](c)
         return c
+
+    def log_in_managesieve(self, c):
+        self.match_line(c, "OK")
+        c.send(self.bytes_of('AUTHENTICATE "PLAIN" "${base64:\\0$user\\0$password}"') + b"\r\n")
+        self.match_line(c, "OK")
+
+    def match_line(self, c, start):
+        """Lines, up to one that starts so."""
+        while not (line := c.line() or "closed").startswith(start):
+            if line.startswith(("NO", "BYE", "closed")):
+                raise Mismatch(f"before the first step: {line}")
 
     def log_in_pop3(self, c):
         for command in ("", f'USER {self.bound["user"]}', f'PASS {self.bound["password"]}'):

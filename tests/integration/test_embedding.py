@@ -24,7 +24,7 @@ def built(stack, source):
 
 def silent(stack, **settings):
     """The configuration of one that listens nowhere, on the same database and store as the others."""
-    return stack.config("embed", **{"imap.listen": [], "imap.tls_listen": [], "pop3.listen": [], "pop3.tls_listen": [], "lmtp.listen": [], "ops.listen": [], "log.level": "warn",
+    return stack.config("embed", **{"imap.listen": [], "imap.tls_listen": [], "pop3.listen": [], "pop3.tls_listen": [], "managesieve.listen": [], "lmtp.listen": [], "ops.listen": [], "log.level": "warn",
                                     "bus.metadata": ["inproc://metadata"], "bus.blob": ["inproc://blob"],
                                     "metadata.listen": ["inproc://metadata"], "blob.listen": ["inproc://blob"], **settings})
 

@@ -6,7 +6,7 @@ from harness.mail import deliver, imap, message, ok
 from harness.processes import HOST, wait_for
 from harness.stack import Stack, self_signed
 
-PROGRAMS = ("sora", "sora-imap", "sora-pop3", "sora-lmtp", "sora-metadata", "sora-blob", "sora-sieve", "sora-worker")
+PROGRAMS = ("sora", "sora-imap", "sora-pop3", "sora-managesieve", "sora-lmtp", "sora-metadata", "sora-blob", "sora-sieve", "sora-worker")
 
 
 def test_every_program_explains_itself(stack):
