@@ -7,7 +7,7 @@
 
 #include "admin/output.h"
 #include "proto/metadata.client.h"
-#include "services/sieve/sieve.h"
+#include "services/sieve/server.h"
 
 static struct str
 view(ProtobufCBinaryData data)
@@ -141,12 +141,11 @@ read_file(struct admin *admin, const char *file, struct str *ret)
 static enum err
 check_source(struct admin *admin, const char *name, struct str source)
 {
-	struct sieve_limits limits = sieve_limits_default;
+	struct sieve_limits limits = sieve_limits_from(admin->config);
 	struct sieve_problems problems;
 	struct sieve_script *script;
 	enum err err;
 
-	limits.source_bytes = (uint64_t)admin->config->sieve_script_size;
 	err = sieve_compile(source, &limits, &admin->arena, &script, &problems);
 	for (size_t i = 0; i < problems.count; i++)
 		fprintf(stderr, "%s:%u:%u: %s%.*s\n", name, problems.items[i].line, problems.items[i].column,

@@ -1,5 +1,5 @@
 """ManageSieve: the editors that people use, what the administrator does to the same scripts, and what happens when a service is away."""
-import base64, json, re, socket, subprocess, tempfile
+import base64, json, re, signal, socket, subprocess, tempfile
 
 from harness.check import needs, only
 from harness.processes import HOST, free_port, wait_for
@@ -220,7 +220,8 @@ PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 127, 0, 
 
 @only("split")
 def test_without_tls_nobody_from_elsewhere_logs_in(stack):
-    """Who comes through a proxy is not on this host: his password is not taken in the clear, and where there is no TLS he is told so at once."""
+    """RFC 5804 s. 1.7, 5: who comes through a proxy is not on this host. His password is not taken in the clear, and where there is no TLS he is
+    told so at once; and all are told when the server ends."""
     for has_tls in (True, False):
         name, listen, ops = f"managesieve-{has_tls}", free_port(), free_port()
         stack.ops[name] = ops
@@ -235,6 +236,8 @@ def test_without_tls_nobody_from_elsewhere_logs_in(stack):
             if has_tls:
                 assert '"SASL" ""\r\n' in client.greeting and '"STARTTLS"\r\n' in client.greeting, client.greeting
                 assert client.tell('AUTHENTICATE "PLAIN" "AGEAYg=="').startswith("NO (ENCRYPT-NEEDED)")
+                stack.processes[name].signal(signal.SIGTERM)
+                assert client.answer().startswith("BYE (TRYLATER)") and client.answer() == ""
             else:
                 assert client.greeting.startswith("BYE (ENCRYPT-NEEDED)") and client.answer() == "", client.greeting
         finally:
