@@ -113,7 +113,7 @@ Test(admin_options, help_names_every_command_and_every_option)
 {
 	static const char *const names[] = { "create-account", "update-account", "delete-account", "restore-account", "list-accounts",
 		"show-account", "add-address", "remove-address", "bus ping", "uidl import", "sieve list", "sieve get", "sieve put",
-		"sieve activate", "sieve delete", "sieve rename", "sieve log", "queue list", "queue show", "queue retry", "queue drop" };
+		"sieve activate", "sieve delete", "sieve rename", "sieve log", "sieve check", "sieve test", "queue list", "queue show", "queue retry", "queue drop" };
 	struct buffer out = { 0 };
 
 	admin_help_all(&out);
