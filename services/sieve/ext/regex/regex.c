@@ -16,6 +16,7 @@ enum {
 	STEPS_A_BYTE = 4,        /* of the limit, beside limits->regex_steps */
 	HEAP_KIB = 4 * 1024,     /* for what has to be tried again */
 	PATTERN_BYTES_MAX = 4096,
+	COMPILED_BYTES_MAX = 16 * 1024, /* repetitions are written out, and a script may have many expressions */
 	SPENT_A_MATCH = 64,      /* of the run's steps: a match may take as long as some hundred tests */
 };
 
@@ -53,6 +54,7 @@ compile(struct arena *arena, const struct sieve_node *node, struct str pattern, 
 	size_t at;
 
 	pcre2_set_newline(context, PCRE2_NEWLINE_ANYCRLF);
+	pcre2_set_max_pattern_compiled_length(context, COMPILED_BYTES_MAX);
 	*ret_prepared = pcre2_compile((PCRE2_SPTR)pattern.ptr, pattern.len, options, &number, &at, context);
 	if (*ret_prepared != NULL)
 		return ERR_OK;
