@@ -1,5 +1,5 @@
 """What a client can make Sora hold, and for how long: the bounds that docs/limits.md names, where only a whole stack shows them."""
-import os, re, socket, urllib.request
+import glob, os, re, socket, urllib.request
 
 from harness.check import only
 from harness.mail import deliver, message
@@ -125,10 +125,11 @@ def tests_of_c():
 
 @only("all")
 def test_every_limit_that_is_documented_has_its_test(stack):
-    """Each row of docs/limits.md names a unit test, a transcript or a test of this directory that is there."""
+    """Each row of docs/limits.md names a unit test, a transcript, a case of Sieve or a test of this directory that is there."""
     known = set(tests_of_c())
     for place, _, names in os.walk(f"{TOP}/tests/transcripts"):
         known |= {f"{os.path.basename(place)}/{name[:-4]}" for name in names if name.endswith(".txt")}
+    known |= {os.path.relpath(path, f"{TOP}/tests")[:-4] for path in glob.glob(f"{TOP}/tests/sieve/*/*.txt")}
     for name in os.listdir(f"{TOP}/tests/integration"):
         if name.startswith("test_") and name.endswith(".py"):
             with open(f"{TOP}/tests/integration/{name}") as source:
