@@ -229,11 +229,39 @@ def test_who_ends_gives_back_what_he_has(stack):
         stack.start_again(ending)
 
 
+def end_leases(stack):
+    """Those of the killed would last for two minutes."""
+    stack.postgres.query("UPDATE outbox SET due_ms = now_ms() WHERE due_ms > now_ms()", stack.database)
+
+
+@only("split")
+def test_all_arrive_at_least_once_whoever_is_killed(stack):
+    user, r = stack.account(), random.Random(3)
+    recipients = [f"r{i}@d{i % 7}.example" for i in range(30)]
+    with Sink(stack.smarthost_port) as sink:
+        for stage in ("RCPT", "END", "AFTER"):
+            sink.answer[stage] = lambda *_: CUT if r.random() < 0.1 else None
+        want = send(stack, user, recipients)
+        for i in range(4):
+            before = len(sink.mails)
+            wait_for("a few more", lambda: len(sink.mails) > before + 1 or is_empty(stack, user))
+            stack.kill(f"worker-{i % 2 + 1}")
+            sink.stop()
+            stack.postgres.query(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{stack.database}'")
+            sink.start()
+            stack.start_again(f"worker-{i % 2 + 1}")
+            end_leases(stack)
+        sink.answer.clear()
+        wait_for("an empty queue", lambda: end_leases(stack) or is_empty(stack, user), 60)
+    assert {mail.recipients[0] for mail in sink.mails} == set(recipients)
+    assert all(mail.data == want and mail.sender == "sender@example.org" for mail in sink.mails)
+
+
 @only("all")
 def test_tls_a_password_and_an_answer_in_time_or_nothing(stack):
     own = Stack("all", f"{stack.directory}/smarthost", stack.build, stack.postgres, None, settings={
         "smarthost.host": "localhost", "smarthost.tls": "starttls", "smarthost.ca": f"{stack.directory}/smarthost/cert.pem",
-        "smarthost.user": "sora", "smarthost.password": "secret", "smarthost.timeout": "4s"})
+        "smarthost.user": "sora", "smarthost.password": "secret", "smarthost.timeout": "2s"})
     try:
         own.start()
         certificate = {"certificate": f"{own.directory}/cert.pem", "key": f"{own.directory}/key.pem"}
