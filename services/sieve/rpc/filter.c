@@ -40,21 +40,26 @@ compile(struct filter *filter, struct str source, struct given *given)
 			given->problem = arena_printf(filter->rpc->arena, "line %u: %.*s", problems.items[i].line, STR_ARG(problems.items[i].text));
 }
 
-/* The script in `wire` as one of those given. ERR_INVALID: it says that its source has a hash which it has not. */
+/*
+ * The script in `wire` as one of those given. Without a source it is the one of that hash; the source of an empty script is empty.
+ * ERR_INVALID: it says that its source has a hash which it has not.
+ */
 static enum err
 take_script(struct filter *filter, const SieveScript *wire)
 {
 	struct given *given = &filter->given[filter->given_count++];
+	bool has_source, is_right;
 
 	given->name = sieve_str(wire->name);
-	if (wire->source.len > 0 || wire->hash.len == 0)
-		sha256(sieve_str(wire->source), given->hash);
-	else if (wire->hash.len == SHA256_BYTES)
-		memcpy(given->hash, wire->hash.data, SHA256_BYTES);
-	if (wire->hash.len > 0 && (wire->hash.len != SHA256_BYTES || memcmp(given->hash, wire->hash.data, SHA256_BYTES) != 0))
+	sha256(sieve_str(wire->source), given->hash);
+	is_right = wire->hash.len == SHA256_BYTES && memcmp(given->hash, wire->hash.data, SHA256_BYTES) == 0;
+	has_source = wire->source.len > 0 || wire->hash.len == 0 || is_right;
+	if (wire->hash.len > 0 && !is_right && (has_source || wire->hash.len != SHA256_BYTES))
 		return ERR_INVALID;
+	if (!has_source)
+		memcpy(given->hash, wire->hash.data, SHA256_BYTES);
 	given->script = sieve_cache_get(filter->server->cache, given->hash);
-	if (given->script == NULL && (wire->source.len > 0 || wire->hash.len == 0))
+	if (given->script == NULL && has_source)
 		compile(filter, sieve_str(wire->source), given);
 	if (given->script != NULL)
 		arena_defer(filter->rpc->arena, release, given->script);

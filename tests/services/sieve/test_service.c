@@ -105,6 +105,17 @@ Test(sieve_service, a_script_is_sent_once_and_known_by_its_hash_then)
 	close_stage(&stage);
 }
 
+Test(sieve_service, an_empty_script_is_one)
+{
+	struct stage stage;
+	SieveFilterReply *reply;
+
+	open_stage(&stage);
+	reply = filter(&stage, script(&stage, "main", "", false), NULL, 0);
+	cr_assert(reply->outcome == SIEVE_FILTER_REPLY__OUTCOME__OK && reply->n_action == 1 && reply->action[0]->implicit);
+	close_stage(&stage);
+}
+
 Test(sieve_service, what_an_include_needs_comes_with_an_answer)
 {
 	struct stage stage;
