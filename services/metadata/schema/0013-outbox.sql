@@ -43,14 +43,15 @@ BEGIN
 	RAISE EXCEPTION USING ERRCODE = 'SORA1', MESSAGE = p_status;
 END $$;
 
--- For each copy the mailbox that is there: by number, by special use (RFC 8579), by name; NULL: none.
+-- For each copy the mailbox that is there: by number, by special use (of several the one of that name, RFC 8579 s. 4), by name; NULL: none.
 CREATE FUNCTION delivery_places(p_account bigint, p_mailbox integer[], p_use integer[], p_name bytea[]) RETURNS integer[]
 LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN (SELECT array_agg(coalesce(
 		(SELECT m.mailbox FROM mailboxes m WHERE m.account = p_account AND m.mailbox = c.mailbox AND m.attributes & 1 = 0),
 		CASE WHEN c.use <> 0 THEN (SELECT m.mailbox FROM mailboxes m
-			WHERE m.account = p_account AND m.attributes & c.use = c.use AND m.attributes & 1 = 0 ORDER BY m.mailbox LIMIT 1) END,
+			WHERE m.account = p_account AND m.attributes & c.use = c.use AND m.attributes & 1 = 0
+			ORDER BY m.name IS DISTINCT FROM c.name, m.mailbox LIMIT 1) END,
 		mailbox_named(p_account, c.name)) ORDER BY c.i)
 	FROM unnest(p_mailbox, p_use, p_name) WITH ORDINALITY c(mailbox, use, name, i));
 END $$;

@@ -53,6 +53,23 @@ Test(metadata_filtered, a_copy_goes_where_number_use_or_name_say_and_else_into_i
 	check_counts();
 }
 
+/* RFC 8579 s. 4 */
+Test(metadata_filtered, of_several_mailboxes_with_a_use_the_one_that_is_named_is_taken)
+{
+	uint64_t account = make_account("a", 0);
+	const char *names[] = { "Junk", "Trash" };
+
+	sql("UPDATE mailboxes SET attributes = %d WHERE account = %lld AND name = 'Trash'", METADATA_ATTRIBUTE__METADATA_JUNK, (long long)account);
+	for (size_t i = 0; i < 2; i++) {
+		MetadataDeliverRequest *req = filtered(account);
+
+		act_fileinto(req, names[i])->special_use = METADATA_ATTRIBUTE__METADATA_JUNK;
+		cr_assert_eq(deliver_filtered(0, req), ERR_OK);
+		cr_expect_eq(entries_in(account, names[i]), 1, "%s", names[i]);
+	}
+	check_counts();
+}
+
 Test(metadata_filtered, a_mailbox_that_is_made_gets_its_use_its_parents_and_a_subscription_once)
 {
 	uint64_t account = make_account("a", 0);
