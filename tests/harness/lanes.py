@@ -33,7 +33,8 @@ class Lane:
 
     def __init__(self, number, count, directory):
         self.number, self.directory, self.results = number, f"{directory}/{number}", check.Results()
-        processes.ports = range(processes.ports.start + number, processes.ports.stop, count)
+        size = len(processes.ports) // count
+        processes.ports = processes.ports[number * size:(number + 1) * size - 1]
 
     def run(self, shares):
         os.makedirs(self.directory)

@@ -6,15 +6,27 @@ ports = range(20000, 32000)
 taken = set()
 
 
-def free_port():
-    """A port below 32768 that nobody listens on, never given twice. A range of the kernel's own would be taken by some client."""
+def is_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(many=1):
+    """
+    A port below 32768 that nobody listens on, or the first of `many` side by side; never given twice. A range of the kernel's own would be
+    taken by some client.
+    """
     while True:
-        port = random.choice(ports)
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if port not in taken and s.connect_ex((HOST, port)) != 0:
-                taken.add(port)
-                return port
+        first = random.choice(ports)
+        group = range(first, first + many)
+        if taken.isdisjoint(group) and all(map(is_free, group)):
+            taken.update(group)
+            return first
 
 
 def wait_for(what, condition, seconds=30):

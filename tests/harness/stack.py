@@ -66,7 +66,7 @@ class S3:
     """A real S3 server: Ceph's radosgw."""
 
     def __init__(self, directory, port=None):
-        self.directory, self.port = directory, port or free_port()
+        self.directory, self.port = directory, port or free_port(2)    # its monitor takes the one behind it
 
     def start(self, *buckets):
         subprocess.run([f"{TOP}/deploy/dev/start-radosgw", self.directory, str(self.port), *buckets], check=True,
