@@ -86,8 +86,8 @@ check_failure(struct check *check, const struct section *section)
 	if (!str_to_u32(first, &line))
 		rest = section->argument;
 	judge(check, section->line, result->outcome == SIEVE_FAILED && str_is_utf8(result->failure.text) && (line == 0 || line == result->failure.line) &&
-	    str_find_nocase(result->failure.text, rest) < result->failure.text.len + (rest.len == 0) && result->action_count > 0 &&
-	    result->actions[result->action_count - 1].kind == SIEVE_KEEP && result->actions[result->action_count - 1].line == 0, section->argument, found);
+	    str_find_nocase(result->failure.text, rest) < result->failure.text.len + (rest.len == 0) && result->action_count == 1 &&
+	    result->actions[0].kind == SIEVE_KEEP && result->actions[0].line == 0, section->argument, found);
 }
 
 static bool
