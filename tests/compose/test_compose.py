@@ -154,7 +154,7 @@ class Story:
         docker("kill", victim)
         begin = time.monotonic()
         docker("start", victim)
-        self.project.deliver(USER, numbered(number), seconds=90)
+        self.project.deliver(USER, numbered(number), seconds=240)
         self.times[f"{service} killed, to the next 250"] = time.monotonic() - begin
         self.told.append(number)
         self.is_all_there()
