@@ -44,7 +44,6 @@ struct sieve_run {
 	struct sieve_frame *frame;
 	const struct sieve_node *node; /* that runs */
 	bool is_stopped;
-	uint64_t include_depth;
 	void **states[SIEVE_LIFETIMES - 1];
 
 	struct sieve_action *actions;

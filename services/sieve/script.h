@@ -58,6 +58,13 @@ struct sieve_check {
 /* The tree of a script, checked, into check->script. ERR_SYNTAX when there was an error. */
 enum err sieve_check_script(struct sieve_check *check, const struct sieve_syntax *first);
 
+/* The node that is being checked needs this extension; an error, which names `kind` and `name`, if it is not in effect. */
+enum err sieve_check_need(struct sieve_check *check, size_t extension, uint32_t line, uint32_t column, const char *kind, struct str name);
+
+/* ---- arguments.c: into node->tags and node->arguments */
+
+enum err sieve_check_arguments(struct sieve_check *check, struct sieve_node *node, const struct sieve_argument *argument);
+
 /* ---- strings.c: the arguments' strings */
 
 /* Decoded and cut; its text and place are set. */

@@ -100,7 +100,7 @@ struct sieve_item {
 
 struct sieve_input {
 	struct str header;          /* the message's header block; a final empty line may be there or not */
-	struct str body;            /* what follows the empty line; ptr NULL: not here, ask for it */
+	struct str body;            /* what follows the empty line, or as much of its beginning as is to be looked at; ptr NULL: not here, ask for it */
 	uint64_t size;              /* of the whole message, bytes */
 	struct str sender;          /* MAIL FROM without angle brackets; empty: the null sender */
 	struct str recipient;       /* RCPT TO as the MTA said it, without angle brackets */
