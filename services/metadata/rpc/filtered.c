@@ -1,6 +1,9 @@
 /* Deliver, to one whose scripts decided more than which mailboxes by name: the parameters of mail_deliver_filtered. */
 #include "services/metadata/rpc/rpc.h"
 
+/* A mark that is to last for longer lasts so long. */
+static const int64_t LIFE_MAX_MS = 100LL * 365 * 86400 * 1000;
+
 /* A mail with the prefix that it has in copies. */
 struct mail_row {
 	const MetadataMail *mail;
@@ -99,7 +102,7 @@ mark_args(const struct decision *d)
 	for (size_t i = 0; i < n; i++) {
 		kind[i] = str_of(d->marks[i]->kind);
 		key[i] = str_of(d->marks[i]->key);
-		life[i] = d->marks[i]->life_ms;
+		life[i] = d->marks[i]->life_ms < LIFE_MAX_MS ? d->marks[i]->life_ms : LIFE_MAX_MS;
 		mode[i] = (int32_t)d->marks[i]->mode;
 	}
 	pg_arg_byteses(d->args, kind, n);

@@ -3,7 +3,6 @@
 #include "services/metadata/rpc/rpc.h"
 
 enum { BLOB_MAX = 64, KEYWORD_BYTES = 255, DERIVED_MAX = 2 << 20, KIND_MAX = 32, MARK_MAX = 64 };
-static const int64_t LIFE_MAX_MS = 100LL * 365 * 86400 * 1000;
 
 static bool
 is_keyword(struct str s)
@@ -43,10 +42,7 @@ word_is_kind(struct str word)
 enum err
 mark_check(const MetadataMark *mark)
 {
-	if (!word_is_kind(str_of(mark->kind)) || mark->key.len == 0 || mark->key.len > MARK_MAX || mark->life_ms < 0 ||
-	    mark->life_ms > LIFE_MAX_MS)
-		return ERR_INVALID;
-	return ERR_OK;
+	return word_is_kind(str_of(mark->kind)) && mark->key.len > 0 && mark->key.len <= MARK_MAX && mark->life_ms >= 0 ? ERR_OK : ERR_INVALID;
 }
 
 int64_t

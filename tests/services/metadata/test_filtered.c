@@ -271,6 +271,15 @@ wait_until_blocked(int64_t sessions)
 		usleep(5000);
 }
 
+Test(metadata_filtered, a_mark_for_ever_is_for_a_hundred_years)
+{
+	MetadataDeliverRequest *req = filtered(make_account("a", 0));
+
+	claim(act(req), "duplicate", "an id", METADATA_MARK__MODE__RERUN)->life_ms = INT64_MAX;
+	cr_assert_eq(deliver_filtered(0, req), ERR_OK);
+	cr_assert_eq(deliver_filtered(0, req), ERR_RERUN);
+}
+
 /* Whose reply it is, is known when the first has committed, or has not. */
 Test(metadata_filtered, two_who_claim_a_mark_at_once_send_one_reply, .timeout = 30)
 {
