@@ -140,6 +140,24 @@ Test(metadata_outbox, two_who_lease_at_the_same_time_never_get_the_same)
 	cr_assert_eq(total, 30);
 }
 
+/* A lease that is not committed yet is not waited for. */
+Test(metadata_outbox, what_another_is_just_leasing_is_passed_over, .timeout = 30)
+{
+	uint64_t account = make_account("a", 0);
+	MetadataLeaseOutboxReply *reply;
+
+	put_item(account, "one@example.com");
+	put_item(account, "two@example.com");
+	sql("BEGIN; SELECT outbox_lease(0, 1000, '{}', '{}', 'another', 7, 60000)");
+	reply = lease(1, 0);
+	cr_assert(reply->found);
+	cr_assert_eq(memcmp(reply->recipient.data, "two", 3), 0);
+	cr_assert(!lease(0, 0)->found);
+	sql("COMMIT");
+	cr_assert(!lease(0, 0)->found);
+	cr_assert_eq(sql_int("SELECT count(*) FROM outbox WHERE token = 7"), 1);
+}
+
 Test(metadata_outbox, accounts_take_turns_however_many_one_has)
 {
 	uint64_t accounts[3] = { 10, 20, 30 }, after = 0;
