@@ -16,7 +16,7 @@ def setup(options):
     with open("/proc/cpuinfo") as cpuinfo:
         model = re.search(r"model name\s*: (.*)", cpuinfo.read())
     return (f"{time.strftime('%Y-%m-%d %H:%M')} on {os.cpu_count()} cores{' of ' + model[1] if model else ''}, load {os.getloadavg()[1]:.1f}; "
-            f"{'; '.join(peers.versions())}. Medians of {options.rounds} rounds{', a fifth of the mails' if options.quick else ''}.\n"
+            f"{'; '.join(peers.versions())}. Medians of {options.rounds} rounds{f', mails and repetitions divided by {options.scale}' if options.scale > 1 else ''}.\n"
             f"Durable: Dovecot by {peers.Dovecot.durable}; Sora by {peers.Sora.durable}. Client, servers and database share the cores.\n\n")
 
 
