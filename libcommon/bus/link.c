@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "libcommon/bus/bus.h"
+#include "libcommon/bus/local.h"
 #include "libcommon/bus/roles.h"
 #include "libcommon/bus/sockets.h"
 #include "libcommon/bus/tls.h"
@@ -25,6 +26,8 @@ struct bus_lane {
 	nng_ctx ctx;
 	nng_aio *aio;
 	enum lane_state state;
+	struct bus_local *local;    /* not NULL: the call does not go through nng */
+	struct bus_lane *previous, *following; /* of the link's local calls */
 	bool is_closed; /* the link was closed before nng was asked */
 	int64_t deadline_ms;
 };
@@ -39,6 +42,8 @@ struct bus_link {
 	void *arg;
 	pthread_mutex_t lock;
 	struct bus_lane *free;
+	char *local_url;        /* NULL: it is not of this process */
+	struct bus_lane *local; /* calls that are under way there */
 };
 
 /* Before anything is sent: the handshake knows wildcards and the subject's CN, which say nothing here. */
@@ -104,11 +109,14 @@ bus_link_open(const char *url, const struct bus_tls *tls, const char *service, v
 {
 	struct bus_link *link = MEM_NEW(struct bus_link);
 
+	if (str_starts_with(str_c(url), STR("inproc://")))
+		link->local_url = mem_strdup(url);
 	link->service = bus_url_is_tls(str_c(url)) ? service : NULL;
 	link->changed = changed;
 	link->arg = arg;
 	pthread_mutex_init(&link->lock, NULL);
 	if (nng_req0_open(&link->socket) != 0) {
+		free(link->local_url);
 		free(link);
 		return ERR_CONFIG;
 	}
@@ -125,6 +133,10 @@ void
 bus_link_close(struct bus_link *link)
 {
 	bus_gate_close(&link->gate, link->socket);
+	pthread_mutex_lock(&link->lock);
+	for (struct bus_lane *lane = link->local; lane != NULL; lane = lane->following)
+		bus_local_close(lane->local, ERR_CLOSED);
+	pthread_mutex_unlock(&link->lock);
 }
 
 void
@@ -138,6 +150,7 @@ bus_link_free(struct bus_link *link)
 		free(lane);
 	}
 	pthread_mutex_destroy(&link->lock);
+	free(link->local_url);
 	free(link);
 }
 
@@ -209,21 +222,62 @@ lane_take(struct bus_link *link)
 	return lane ? lane : lane_new(link);
 }
 
+/* False: nobody in this process listens there. */
+static bool
+begin_local(struct bus_lane *lane, nng_msg *msg)
+{
+	struct bus_link *link = lane->link;
+
+	lane->local = link->local_url ? bus_local_begin(link->local_url, msg) : NULL;
+	if (lane->local == NULL)
+		return false;
+	lane->state = LANE_RECEIVING;
+	pthread_mutex_lock(&link->lock);
+	lane->previous = NULL;
+	lane->following = link->local;
+	if (link->local != NULL)
+		link->local->previous = lane;
+	link->local = lane;
+	pthread_mutex_unlock(&link->lock);
+	return true;
+}
+
+static void
+end_local(struct bus_lane *lane)
+{
+	struct bus_link *link = lane->link;
+
+	pthread_mutex_lock(&link->lock);
+	if (lane->previous != NULL)
+		lane->previous->following = lane->following;
+	else
+		link->local = lane->following;
+	if (lane->following != NULL)
+		lane->following->previous = lane->previous;
+	pthread_mutex_unlock(&link->lock);
+	bus_local_end(lane->local);
+	lane->local = NULL;
+}
+
 struct bus_lane *
 bus_lane_begin(struct bus_link *link, const ProtobufCMessage *header, const struct bus_body *body, int64_t deadline_ms)
 {
 	struct bus_lane *lane = lane_take(link);
+	nng_msg *msg;
 
 	lane->deadline_ms = deadline_ms;
 	lane->state = LANE_SENDING;
 	lane->is_closed = !bus_gate_enter(&link->gate);
 	if (lane->is_closed)
 		return lane;
-	if (nng_ctx_id(lane->ctx) < 0 && nng_ctx_open(&lane->ctx, link->socket) != 0)
-		abort();
-	nng_aio_set_msg(lane->aio, bus_message_new(header, body));
-	nng_aio_set_timeout(lane->aio, time_left(lane, SEND_TIME_MS));
-	nng_ctx_send(lane->ctx, lane->aio);
+	msg = bus_message_new(header, body);
+	if (!begin_local(lane, msg)) {
+		if (nng_ctx_id(lane->ctx) < 0 && nng_ctx_open(&lane->ctx, link->socket) != 0)
+			abort();
+		nng_aio_set_msg(lane->aio, msg);
+		nng_aio_set_timeout(lane->aio, time_left(lane, SEND_TIME_MS));
+		nng_ctx_send(lane->ctx, lane->aio);
+	}
 	bus_gate_leave(&link->gate);
 	return lane;
 }
@@ -233,6 +287,11 @@ bus_lane_wait(struct bus_lane *lane, struct str *ret_bytes)
 {
 	nng_msg *msg;
 
+	if (lane->local != NULL) {
+		TRY(bus_local_wait(lane->local, lane->deadline_ms, &msg));
+		*ret_bytes = str_from(nng_msg_body(msg), nng_msg_len(msg));
+		return ERR_OK;
+	}
 	nng_aio_wait(lane->aio);
 	if (lane->is_closed)
 		return ERR_CLOSED;
@@ -262,6 +321,8 @@ bus_lane_end(struct bus_lane *lane)
 {
 	struct bus_link *link = lane->link;
 
+	if (lane->local != NULL)
+		end_local(lane);
 	nng_msg_free(nng_aio_get_msg(lane->aio));
 	nng_aio_set_msg(lane->aio, NULL);
 	pthread_mutex_lock(&link->lock);

@@ -98,3 +98,17 @@ bus_queue_done(struct bus_queue *queue, struct bus_line *line)
 	queue->running--;
 	make_ready(queue, line);
 }
+
+struct bus_slot *
+bus_queue_drop(struct bus_queue *queue)
+{
+	for (size_t i = 0; i < BUS_LINES; i++) {
+		struct bus_slot *slot = queue->lines[i].first;
+
+		if (slot != NULL) {
+			queue->lines[i].first = slot->next;
+			return slot;
+		}
+	}
+	return NULL;
+}

@@ -34,6 +34,8 @@ void bus_queue_clear(struct bus_queue *queue);
 enum err bus_queue_put(struct bus_queue *queue, struct bus_slot *slot, uint64_t route);
 /* The next that may run, which then runs on *ret_line; NULL: there is none. */
 struct bus_slot *bus_queue_take(struct bus_queue *queue, struct bus_line **ret_line);
+/* Any of those that wait, when none will run; NULL: there is none. */
+struct bus_slot *bus_queue_drop(struct bus_queue *queue);
 /* It no longer holds a thread. */
 void bus_queue_done(struct bus_queue *queue, struct bus_line *line);
 

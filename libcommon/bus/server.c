@@ -4,6 +4,7 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdlib.h>
 
+#include "libcommon/bus/local.h"
 #include "libcommon/bus/slot.h"
 #include "libcommon/bus/sockets.h"
 #include "libcommon/bus/tls.h"
@@ -22,25 +23,22 @@ enum {
 };
 
 static void
+clear(struct bus_slot *slot)
+{
+	slot->header = NULL;
+	slot->rpc = (struct rpc){ .service = slot->server->self, .arena = &slot->arena, .log = slot->server->log };
+}
+
+static void
 receive(struct bus_slot *slot)
 {
 	slot->state = BUS_SLOT_RECEIVING;
-	slot->header = NULL;
-	slot->rpc = (struct rpc){ .service = slot->server->self, .arena = &slot->arena, .log = slot->server->log };
+	clear(slot);
 	nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
 	if (bus_gate_enter(&slot->server->gate)) {
 		nng_ctx_recv(slot->ctx, slot->aio);
 		bus_gate_leave(&slot->server->gate);
 	}
-}
-
-/* Calls over inproc come from this very process, which has no other replica to go to: they are served to the end. */
-static bool
-is_own_process(nng_msg *msg)
-{
-	nng_sockaddr address;
-
-	return nng_pipe_get_addr(nng_msg_get_pipe(msg), NNG_OPT_LOCADDR, &address) == 0 && address.s_family == NNG_AF_INPROC;
 }
 
 /* Under the lock: ERR_OK when there is room for it, which is then taken. */
@@ -49,7 +47,8 @@ enqueue(struct bus_server *server, struct bus_slot *slot)
 {
 	size_t bytes = nng_msg_len(slot->msg);
 
-	if (server->is_draining && (!slot->header->pinned || server->is_ending) && !is_own_process(slot->msg))
+	/* This very process has no other replica to go to: its calls are served to the end. */
+	if (server->is_draining && (!slot->header->pinned || server->is_ending) && slot->local == NULL)
 		return ERR_GOING_AWAY;
 	if (server->in_flight >= server->limits.in_flight || server->bytes + bytes > server->limits.bytes)
 		return ERR_BUSY;
@@ -64,17 +63,14 @@ enqueue(struct bus_server *server, struct bus_slot *slot)
 	return ERR_OK;
 }
 
+/* A call has come: it waits for a thread, or is answered here. */
 static void
-received(struct bus_slot *slot)
+begin(struct bus_slot *slot)
 {
 	struct bus_server *server = slot->server;
 	enum err err;
 
-	slot->msg = nng_aio_get_msg(slot->aio);
-	nng_aio_set_msg(slot->aio, NULL);
 	slot->received_us = clock_mono_us();
-	slot->pipe = nng_msg_get_pipe(slot->msg);
-	slot->roles = bus_roles_of(&server->roles, slot->pipe);
 	err = bus_slot_open(slot);
 	/* Nobody waits to be told how we are: not for a thread, and not while we are busy or draining. */
 	if (err == ERR_OK && bus_slot_is_ping(slot)) {
@@ -93,10 +89,66 @@ received(struct bus_slot *slot)
 }
 
 static void
-sent(struct bus_slot *slot)
+received(struct bus_slot *slot)
+{
+	slot->msg = nng_aio_get_msg(slot->aio);
+	nng_aio_set_msg(slot->aio, NULL);
+	slot->pipe = nng_msg_get_pipe(slot->msg);
+	slot->roles = bus_roles_of(&slot->server->roles, slot->pipe);
+	begin(slot);
+}
+
+void
+bus_server_take(struct bus_server *server, struct bus_local *call, nng_msg *msg)
+{
+	struct bus_slot *slot = MEM_NEW(struct bus_slot);
+
+	slot->server = server;
+	slot->local = call;
+	slot->msg = msg;
+	slot->roles = BUS_ROLES_ALL;
+	clear(slot);
+	pthread_mutex_lock(&server->lock);
+	slot->following = server->locals;
+	if (server->locals != NULL)
+		server->locals->previous = slot;
+	server->locals = slot;
+	pthread_mutex_unlock(&server->lock);
+	begin(slot);
+}
+
+/* Under the lock. */
+static void
+unlink_local(struct bus_slot *slot)
+{
+	if (slot->previous != NULL)
+		slot->previous->following = slot->following;
+	else
+		slot->server->locals = slot->following;
+	if (slot->following != NULL)
+		slot->following->previous = slot->previous;
+}
+
+void
+bus_server_release(struct bus_slot *slot)
 {
 	struct bus_server *server = slot->server;
 
+	pthread_mutex_lock(&server->lock);
+	if (slot->local != NULL)
+		unlink_local(slot);
+	if (slot->is_counted) {
+		slot->is_counted = false;
+		server->bytes -= slot->bytes;
+		if (--server->in_flight == 0)
+			pthread_cond_broadcast(&server->idle);
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void
+sent(struct bus_slot *slot)
+{
 	int failed = nng_aio_result(slot->aio);
 
 	if (failed != 0)
@@ -104,15 +156,8 @@ sent(struct bus_slot *slot)
 	nng_aio_set_msg(slot->aio, NULL);
 	/* It asks and does not listen: it must not hold the places of others for longer than once. */
 	if (failed == NNG_ETIMEDOUT && nng_pipe_close(slot->pipe) == 0)
-		log_warn(&server->log, "bus.peer_closed", KV_C("text", "a caller does not take its answers"));
-	if (slot->is_counted) {
-		slot->is_counted = false;
-		pthread_mutex_lock(&server->lock);
-		server->bytes -= slot->bytes;
-		if (--server->in_flight == 0)
-			pthread_cond_broadcast(&server->idle);
-		pthread_mutex_unlock(&server->lock);
-	}
+		log_warn(&slot->server->log, "bus.peer_closed", KV_C("text", "a caller does not take its answers"));
+	bus_server_release(slot);
 	receive(slot);
 }
 
@@ -249,6 +294,8 @@ start_listener(struct bus_server *server, const char *url, const struct bus_tls 
 	failed = failed ? failed : nng_listener_start(listener, 0);
 	if (failed != 0)
 		nng_listener_close(listener);
+	else if (strncmp(url, "inproc://", strlen("inproc://")) == 0)
+		bus_local_listen(server, arena_cstr(&server->arena, str_c(url)));
 	return failed;
 }
 
@@ -326,13 +373,22 @@ bus_server_quiesce(struct bus_server *server, int64_t deadline_ms)
 void
 bus_server_free(struct bus_server *server)
 {
+	struct bus_slot *left;
+
+	bus_local_forget(server);
 	bus_gate_close(&server->gate, server->socket);
 	pthread_mutex_lock(&server->lock);
+	for (const struct bus_slot *slot = server->locals; slot != NULL; slot = slot->following)
+		bus_local_close(slot->local, ERR_UNAVAILABLE);
 	server->is_closed = true;
 	pthread_cond_broadcast(&server->work);
 	pthread_mutex_unlock(&server->lock);
 	for (size_t i = 0; i < server->limits.threads; i++)
 		pthread_join(server->threads[i], NULL);
+	while ((left = bus_queue_drop(&server->queue)) != NULL) {
+		if (left->local != NULL)
+			bus_slot_answer(left, ERR_GOING_AWAY);
+	}
 	for (size_t i = 0; i < server->slot_count; i++) {
 		struct bus_slot *slot = &server->slots[i];
 
@@ -346,6 +402,7 @@ bus_server_free(struct bus_server *server)
 	pthread_cond_destroy(&server->idle);
 	bus_roles_clear(&server->roles);
 	bus_queue_clear(&server->queue);
+	arena_clear(&server->arena);
 	free(server->threads);
 	free(server->slots);
 	free(server->handlers);

@@ -12,6 +12,7 @@
 #include "libcommon/bus/sockets.h"
 #include "proto/bus.pb-c.h"
 
+struct bus_local;
 struct bus_slot;
 struct bus_tls;
 
@@ -29,12 +30,14 @@ struct bus_server {
 	size_t slot_count;
 	pthread_t *threads;
 	int64_t began_ms;
+	struct arena arena; /* what lives as long as it does */
 	bool has_network; /* listens at an address that other machines could have */
 
 	pthread_mutex_t lock;
 	pthread_cond_t work; /* something may run, or closed */
 	pthread_cond_t idle; /* in_flight is 0 */
 	struct bus_queue queue;
+	struct bus_slot *locals; /* calls of this process that are under way */
 	size_t in_flight, bytes;
 	bool is_draining; /* takes nothing new */
 	bool is_ending;   /* nor the next part of what it has */
@@ -48,6 +51,10 @@ struct bus_server *bus_server_new(const char *service, const struct bus_handler 
     const struct bus_limits *limits);
 /* ERR_CONFIG: logged. `tls` may be NULL for other URLs than tls+tcp. */
 enum err bus_server_listen(struct bus_server *server, struct str url, const struct bus_tls *tls);
+/* A call of this very process: libcommon/bus/local.h. It is answered by bus_local_answer, perhaps before this returns. */
+void bus_server_take(struct bus_server *server, struct bus_local *call, nng_msg *msg);
+/* The call of the slot is no longer under way. */
+void bus_server_release(struct bus_slot *slot);
 void bus_server_drain(struct bus_server *server);
 /* How it is. */
 void bus_server_describe(struct bus_server *server, BusPingReply *reply);

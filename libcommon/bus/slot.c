@@ -1,6 +1,9 @@
 /* One call being answered: unpacked, checked, run, packed. */
 #include "libcommon/bus/slot.h"
 
+#include <stdlib.h>
+
+#include "libcommon/bus/local.h"
 #include "libcommon/bus/sockets.h"
 #include "libcommon/core/clock.h"
 #include "libcommon/core/metrics.h"
@@ -249,6 +252,17 @@ reply_message(struct bus_slot *slot, enum err err)
 	return bus_message_new(&header.base, &body);
 }
 
+/* The call's own slot ends with it. */
+static void
+answer_local(struct bus_slot *slot, nng_msg *reply)
+{
+	struct bus_local *local = slot->local;
+
+	bus_server_release(slot);
+	free(slot);
+	bus_local_answer(local, reply);
+}
+
 void
 bus_slot_answer(struct bus_slot *slot, enum err err)
 {
@@ -264,6 +278,10 @@ bus_slot_answer(struct bus_slot *slot, enum err err)
 	nng_msg_free(slot->msg);
 	slot->msg = NULL;
 	arena_clear(&slot->arena);
+	if (slot->local != NULL) {
+		answer_local(slot, reply);
+		return;
+	}
 	if (!bus_gate_enter(&slot->server->gate)) {
 		nng_msg_free(reply);
 		return;

@@ -12,6 +12,8 @@ struct bus_slot {
 	struct rpc rpc; /* first: what handlers have is this */
 	struct bus_server *server;
 	struct bus_slot *next; /* in the queue */
+	struct bus_local *local; /* NULL: it came through nng, and the slot is one of the server's; else it is this call's own */
+	struct bus_slot *previous, *following; /* of the server's local ones */
 	nng_ctx ctx;
 	nng_aio *aio;
 	enum bus_slot_state state;
