@@ -1,5 +1,5 @@
 """Who is measured: Sora in each of its layouts, and Dovecot; each with the accounts bench0@sora.test and those after it."""
-import os, pwd, shutil, socket, subprocess
+import concurrent.futures, os, pwd, shutil, socket, subprocess
 
 from harness import stack as stacks
 from harness.processes import HOST, Process, free_port, wait_for
@@ -136,10 +136,13 @@ class Sora:
 
     def start(self):
         self.stack.start()
-        for i in range(self.accounts):
-            self.stack.admin("create-account", "--email", f"bench{i}@{DOMAIN}", "--password-stdin", stdin=PASSWORD + "\n")
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            list(pool.map(self.account, range(self.accounts)))
         self.ports = {kind: [port for _, port in getattr(self.stack, kind)] for kind in LISTENERS}
         return self
+
+    def account(self, i):
+        self.stack.admin("create-account", "--email", f"bench{i}@{DOMAIN}", "--password-stdin", stdin=PASSWORD + "\n")
 
     def stop(self):
         self.stack.stop()
