@@ -23,7 +23,7 @@ deliver(struct wire *wire, struct buffer *data, size_t which)
 	int64_t began_us = clock_mono_us();
 
 	buffer_reset(data);
-	buffer_add(data, STR("MAIL FROM:<sender@example.org>\r\n"));
+	buffer_printf(data, "MAIL FROM:<anna%zu@example.org>\r\n", (first_number + which) % 997);
 	for (size_t i = 0; i < recipients; i++)
 		buffer_printf(data, "RCPT TO:<bench%zu@sora.test>\r\n", first + (which * recipients + i) % count);
 	buffer_add(data, STR("DATA\r\n"));

@@ -33,6 +33,7 @@ class Case:
     name: str
     unit: str               # "ms" or "KiB" each, or what is counted, a second
     load: Callable          # peer, scale -> a client's JSON
+    prepare: Callable = None # peer: before the first round
 
     def run(self, peer, scale):
         """The client's figures, and milliseconds of CPU for each thing counted."""
@@ -52,8 +53,24 @@ class Group:
     cases: tuple
 
 
-def lmtp(name, sessions, mails, recipients=1, first=0, count=PLAIN):
-    return Case(name, "deliveries/s", lambda peer, scale: deliver(peer, sessions, mails // scale, recipients, first, count))
+def lmtp(name, sessions, mails, recipients=1, first=0, count=PLAIN, prepare=None):
+    return Case(name, "deliveries/s", lambda peer, scale: deliver(peer, sessions, mails // scale, recipients, first, count), prepare)
+
+
+def with_script(text):
+    """Of each of the accounts that share the deliveries."""
+    def prepare(peer):
+        for account in range(PLAIN):
+            peer.script(account, text)
+    return prepare
+
+
+# Forty-nine rules that do not match, one that does.
+RULES = with_script('require ["fileinto", "mailbox", "imap4flags"];\n' + "".join(
+    f'if anyof (header :contains "Subject" "offer {i} of the week", address :domain :is "From" "shop{i}.example.com") '
+    f'{{ fileinto :create "Rules/{i}"; stop; }}\n' for i in range(49)) + 'if header :contains "X-Never" "at all" { discard; } else { keep; }\n')
+# The mails are to bench@sora.test. Each of 997 senders is answered once; what is sent goes no further than the queue, or /bin/true.
+VACATION = with_script('require "vacation";\nvacation :days 1 :addresses "bench@sora.test" "I am away.";\n')
 
 
 def reading(program, account, name, unit, what, times, *args):
@@ -121,4 +138,12 @@ GROUPS = {group.name: group for group in (
     )),
     Group("events", "From the 250 of LMTP to EXISTS in IDLE, in another process where there is one", DIR,
           filled(EVENTS, 500, "imap", "select", 1), (Case("EXISTS", "ms", exists),)),
+    Group("sieve", "Sieve, beside Pigeonhole", ("dovecot-pigeonhole", "sora-all-dir", "sora-split-dir"), lambda peer, scale: deliver(peer, 8, 400), (
+        lmtp("no script, 32 sessions", 32, 2500),
+        lmtp("no script, 8 sessions, 50 recipients", 8, 100, 50),
+        lmtp("50 rules, 32 sessions", 32, 2500, prepare=RULES),
+        lmtp("50 rules, 8 sessions, 50 recipients", 8, 100, 50),
+        lmtp("vacation, 32 sessions", 32, 2500, prepare=VACATION),
+        lmtp("vacation, 8 sessions, 50 recipients", 8, 100, 50),
+    )),
 )}

@@ -67,6 +67,15 @@ service pop3-login {{
 service imap {{
   process_limit = 2500
 }}
+protocol lmtp {{
+  {plugins}
+}}
+sieve_script personal {{
+  type = personal
+  driver = file
+  path = %{{home}}/script.sieve
+}}
+sendmail_path = /bin/true
 service lmtp {{
   inet_listener lmtp {{
     port = {lmtp}
@@ -77,7 +86,7 @@ LISTENERS = ("imap", "imaps", "pop3", "pop3s", "lmtp")
 
 
 class Dovecot:
-    """Debian's, with mails in the format of `driver`: maildir or sdbox."""
+    """Debian's, with mails in the format of `driver`: maildir or sdbox; "pigeonhole" is maildir with Sieve."""
 
     def __init__(self, driver, directory, accounts):
         self.name, self.driver, self.directory, self.accounts = f"dovecot-{driver}", driver, f"{directory}/{driver}", accounts
@@ -89,7 +98,9 @@ class Dovecot:
         me = pwd.getpwuid(os.getuid()).pw_name
         users = {"internal": "dovecot", "login": "dovenull", "mail": "mail"} if os.getuid() == 0 else dict.fromkeys(
             ("internal", "login", "mail"), me)
-        values = {**users, "directory": self.directory, "driver": self.driver, "chroot": "" if os.getuid() == 0 else "chroot =",
+        is_sieve = self.driver == "pigeonhole"
+        values = {**users, "directory": self.directory, "driver": "maildir" if is_sieve else self.driver,
+                  "plugins": "mail_plugins {\n    sieve = yes\n  }" if is_sieve else "", "chroot": "" if os.getuid() == 0 else "chroot =",
                   "group": users["internal"], "mailgroup": users["mail"], **{kind: port for kind, (port,) in self.ports.items()}}
         with open(self.directory + "/dovecot.conf", "w") as out:
             out.write(DOVECOT.format(**values))
@@ -120,6 +131,11 @@ class Dovecot:
     def processes(self):
         return [self.process.process.pid]
 
+    def script(self, i, text):
+        home = f"{self.directory}/mail/bench{i}@{DOMAIN}"
+        with open(home + "/script.sieve", "w") as out:
+            out.write(text)
+
     servers = ()
     durable = "mail_fsync=optimized (Dovecot's default)"
 
@@ -143,6 +159,12 @@ class Sora:
 
     def account(self, i):
         self.stack.admin("create-account", "--email", f"bench{i}@{DOMAIN}", "--password-stdin", stdin=PASSWORD + "\n")
+
+    def script(self, i, text):
+        file = f"{self.stack.directory}/script.sieve"
+        with open(file, "w") as out:
+            out.write(text)
+        self.stack.admin("sieve", "put", f"bench{i}@{DOMAIN}", "main", file, "--activate")
 
     def stop(self):
         self.stack.stop()
