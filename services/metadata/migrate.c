@@ -150,7 +150,7 @@ ask_version(const struct config *config, struct arena *arena, int *ret_version, 
 }
 
 enum err
-schema_ready(const struct config *config, bool may_migrate)
+schema_ready(const struct config *config, bool may_migrate, bool is_quiet)
 {
 	struct arena arena = { 0 };
 	struct str text = STR_NONE;
@@ -158,7 +158,8 @@ schema_ready(const struct config *config, bool may_migrate)
 	enum err err = ask_version(config, &arena, &version, &text);
 
 	if (err != ERR_OK) {
-		log_warn(&migrate_log, "schema.unknown", KV_ERR(err), KV_STR("detail", text));
+		if (!is_quiet)
+			log_warn(&migrate_log, "schema.unknown", KV_ERR(err), KV_STR("detail", text));
 		err = ERR_UNAVAILABLE;
 	} else if (version == 0 && may_migrate) {
 		err = migrate(config);

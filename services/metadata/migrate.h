@@ -23,9 +23,9 @@ int new_timeline_verb(const struct config *config, int argc, char **argv);
  * Is the schema as new as this binary? An empty database is migrated if `may_migrate`. What is wrong is logged.
  *
  * ERR_CONFIG       it is older: the operator has to migrate it
- * ERR_UNAVAILABLE  the database cannot be reached, or went away: it may come later
+ * ERR_UNAVAILABLE  the database cannot be reached, or went away: it may come later; not logged when `is_quiet`
  */
-enum err schema_ready(const struct config *config, bool may_migrate);
+enum err schema_ready(const struct config *config, bool may_migrate, bool is_quiet);
 /* For --check: a line for each problem. An empty database is none for the all-in-one, which migrates it. */
 enum err schema_check(const struct service_context *context, struct buffer *problems);
 

@@ -8,7 +8,7 @@
 #include "libcommon/core/mem.h"
 #include "services/metadata/migrate.h"
 
-enum { EVERY_MS = 1000 };
+enum { EVERY_MS = 1000, SAY_MS = 60 * 1000 };
 
 struct schema_wait {
 	const struct config *config;
@@ -38,9 +38,17 @@ static void *
 run(void *self)
 {
 	struct schema_wait *wait = self;
+	/* The first look has said so. */
+	int64_t say_ms = clock_mono_ms() + SAY_MS;
 
-	while (pause_between(wait) && schema_ready(wait->config, wait->may_migrate) == ERR_UNAVAILABLE)
-		continue;
+	while (pause_between(wait)) {
+		bool is_quiet = clock_left_ms(say_ms) > 0;
+
+		if (schema_ready(wait->config, wait->may_migrate, is_quiet) != ERR_UNAVAILABLE)
+			break;
+		if (!is_quiet)
+			say_ms = clock_mono_ms() + SAY_MS;
+	}
 	return NULL;
 }
 

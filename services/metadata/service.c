@@ -76,7 +76,7 @@ metadata_start(const struct service_context *context, void **ret_self)
 {
 	struct metadata *metadata;
 	struct bus_limits limits = { .threads = (size_t)context->config->metadata_threads, .queue = QUEUED, .in_flight = IN_FLIGHT };
-	enum err schema = schema_ready(context->config, context->is_all_in_one), err;
+	enum err schema = schema_ready(context->config, context->is_all_in_one, false), err;
 
 	if (schema != ERR_UNAVAILABLE)
 		TRY(schema);
