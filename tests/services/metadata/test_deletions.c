@@ -572,3 +572,32 @@ Test(metadata_deletions, the_code_before_is_told_of_whole_objects_only)
 	later(2 * HOUR_MS);
 	cr_assert_eq(sql_int("SELECT count(*) FROM deletions_due(100, now_ms() - %d)", HOUR_MS), 2);
 }
+
+/*
+ * A message that was expunged from one mailbox is copied from another to a third, while the first's time is over. The purge waits for the
+ * copy, which holds the message, and looks again.
+ */
+Test(metadata_deletions, a_purge_that_comes_into_a_copy_leaves_the_message)
+{
+	uint64_t account = make_account("a", 0);
+	MetadataCopyRequest req = METADATA_COPY_REQUEST__INIT;
+	struct racer other = { 0 };
+
+	req.account = account;
+	req.mailbox = mailbox_of(account, "INBOX");
+	req.n_uids = 1;
+	req.uids = range(put(account, 5, 1), 1);
+	req.to = BIN("INBOX");
+	cr_assert_eq(metadata_copy(user(0, account), &req, NULL), ERR_OK);
+	expunge(account, 1);
+	sql("BEGIN; SELECT mailbox_copy(%lld, 'key', 1000, timeline, mailbox, '{2}', '{2}', 'Archive') FROM mailbox_state WHERE account = %lld"
+	    " AND mailbox = %llu", (long long)account, (long long)account, (unsigned long long)req.mailbox);
+	race(&other);
+	cr_assert(!other.is_done, "it does not wait");
+	sql("COMMIT");
+	race_end(&other);
+	cr_assert_eq(sql_int("SELECT count(*) FROM purge"), 0);
+	cr_assert(messages_with(5, 1) == 1 && queued(5, 1) == 0);
+	cr_assert_eq(sql_int("SELECT count(*) FROM entries"), 2);
+	check_counts();
+}
