@@ -1,0 +1,211 @@
+"""Clients at work, faults meanwhile; then what is there is compared with what was told."""
+import collections, json, random, re, time
+
+from harness.processes import wait_for
+from harness.stack import Stack
+from outages.clients import Wrong, fields, is_good
+from outages.wire import opened
+
+from . import hits, mails
+from .audit import Audit
+from .clients import MAILBOXES, Drop, Mover, Mta, Observer, Owner
+from .faults import Faults
+from .ledger import Account, Copy, Facts, settle
+
+ACCOUNTS, CONTESTED, MTAS = 3, 12, 3
+QUOTA = "3M"             # of one account, which is full now and then
+SETTINGS = {"worker.purge_every": "50ms", "worker.sweep_every": "100ms", "expunge.keep": "5s", "blob.keep": "40s", "blob.sweep_age": "90s"}
+AFTERWARDS = {**SETTINGS, "expunge.keep": "1s", "blob.keep": "1s", "blob.sweep_age": "1s"}
+BODIES = 100             # asked for at once
+
+
+def configure(file, settings):
+    """Change what it says."""
+    with open(file) as config:
+        tree = json.load(config)
+    for path, value in settings.items():
+        section, key = path.split(".")
+        tree[section][key] = value
+    with open(file, "w") as config:
+        json.dump(tree, config)
+
+
+class World:
+    """What clients have in common."""
+
+    def __init__(self, stage, seed, pace_s):
+        self.seed, self.pace_s, self.facts = seed, pace_s, Facts()
+        self.imap, self.pop3, self.lmtp = stage.imap, stage.pop3, stage.lmtp
+
+
+class Chaos:
+    def __init__(self, directory, build, postgres, s3, seed, pace_s=0.05):
+        self.stage = Stack("split", directory, build, postgres, s3, settings=SETTINGS)
+        self.seed, self.pace_s, self.audit = seed, pace_s, Audit(self.stage)
+
+    # -- before
+
+    def start(self):
+        self.stage.start()
+        self.world = World(self.stage, self.seed, self.pace_s)
+        self.accounts = [Account(self.stage.account(*(("--quota", QUOTA) if i == 0 else ()))) for i in range(ACCOUNTS)]
+        for account in self.accounts:
+            self.fill(account)
+        self.users = {a.user: [*(Owner(self.world, f"owner {k} of {a.user}", a, k) for k in mails.OWNERS),
+                               *(Mover(self.world, f"mover {i} of {a.user}", a) for i in range(2)),
+                               *(Observer(self.world, f"observer of {mailbox} of {a.user}", a, mailbox) for mailbox in MAILBOXES[:2]),
+                               Drop(self.world, f"maildrop of {a.user}", a)] for a in self.accounts}
+        self.clients = [client for users in self.users.values() for client in users]
+        self.clients += [Mta(self.world, f"MTA {i}", self.accounts) for i in range(MTAS)]
+        self.faults = Faults(self.stage, self.seed)
+
+    def fill(self, account):
+        """Mailboxes, and what is moved by many."""
+        session, answer = opened(self.stage.imap[0], account.user)
+        for mailbox in MAILBOXES[1:]:
+            session.command(f"CREATE {mailbox}")
+        for _ in range(CONTESTED):
+            number = mails.new(mails.CONTESTED)
+            _, answer, line = session.command("APPEND A", mails.text_of(number))
+            assert is_good(answer), line
+            account.contested.add(number)
+        session.close()
+
+    # -- meanwhile
+
+    def run(self, is_over):
+        for client in self.clients:
+            client.start()
+        try:
+            self.faults.run(lambda: is_over() or any(client.wrong for client in self.clients))
+        finally:
+            for client in self.clients:
+                client.over.set()
+            for client in self.clients:
+                client.join()
+        for client in self.clients:
+            if client.wrong:
+                raise client.wrong
+
+    # -- afterwards
+
+    def restart(self, names, settings=None):
+        """In an orderly way: what they have under way is finished, and what they are to be next is read."""
+        for name in names:
+            code = self.stage.processes[name].stop()
+            if code != 0:
+                raise Wrong(f"{name} ended with {code}")
+            if settings:
+                configure(f"{self.stage.directory}/{name}.yaml", settings)
+        for name in names:
+            self.stage.start_again(name)
+
+    def named(self, *kinds):
+        return [name for name in self.stage.processes if name.startswith(kinds)]
+
+    def calm(self):
+        """Nobody asks for anything any more, and nothing is under way."""
+        self.restart(self.named("lmtp", "pop3", "worker"))
+        self.restart(self.named("metadata"))
+
+    def found(self, account):
+        """Every mail of an account, read whole."""
+        session, answer = opened(self.stage.imap[1], account.user)
+        assert session, answer
+        for mailbox in MAILBOXES:
+            lines, answer, line = session.command(f"SELECT {mailbox}")
+            assert is_good(answer), line
+            exists = max(int(n) for n, in fields(rb"\* (\d+) EXISTS", lines))
+            for first in range(1, exists + 1, BODIES):
+                last = min(first + BODIES - 1, exists)
+                lines, answer, line = session.command(f"FETCH {first}:{last} (UID FLAGS BODY.PEEK[])")
+                found = fields(rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\) BODY\[\] \{\d+\}\r\n(.*)\)$", lines)
+                if not is_good(answer) or len(found) != last - first + 1:
+                    raise Wrong(f"{account.user}: FETCH of {first}:{last} of {mailbox} has {len(found)}: {line}")
+                for uid, flags, data in found:
+                    yield self.copy_of(account, mailbox, int(uid), flags, data)
+        session.close()
+
+    def copy_of(self, account, mailbox, uid, flags, data):
+        number = mails.number_of(data.partition(b"\r\n\r\n")[0])
+        if number is None or not mails.is_whole(data, number):
+            raise Wrong(f"{account.user}: UID {uid} of {mailbox} is not the mail that it was: {data[:300]}")
+        self.world.facts.note(account.user, mailbox, uid, number)
+        return Copy(mailbox, uid, number, frozenset(flags.decode().split()) - {r"\Recent"})
+
+    def compare(self):
+        for account in self.accounts:
+            users, copies = self.users[account.user], list(self.found(account))
+            for observer in [user for user in users if isinstance(user, Observer)]:
+                there = {copy.uid: copy.flags for copy in copies if copy.mailbox == observer.watched}
+                if observer.picture() != there:
+                    raise Wrong(f"{observer.name} sees {observer.picture()}, and there is {there}")
+            settle(account, users, copies)
+
+    def sweep(self):
+        """What nothing refers to goes, when its time has come, and nothing else."""
+        self.audit.check_bodies()
+        self.restart(self.named("metadata", "worker"), AFTERWARDS)
+        wait_for("an object for each row, and a row for each object", self.audit.is_swept, 60)
+        self.audit.check_bodies()
+
+    def check(self):
+        """All is up again, and clients have ended."""
+        self.calm()
+        self.audit.check_sums()
+        seen = {key for key in self.world.facts.numbers}
+        for users in self.users.values():
+            seen |= {(u.user, u.watched, uid) for u in users if isinstance(u, Observer) for uid in u.known}
+        self.audit.check_uids([account.user for account in self.accounts], seen)
+        self.sweep()
+        self.compare()
+        self.audit.check_sums()
+
+    def stop(self):
+        for client in self.clients:
+            client.leave()
+        return self.stage.stop()
+
+    # -- what happened
+
+    def report(self):
+        calls = [call for client in self.clients for call in client.calls]
+        answers = collections.Counter(re.sub(r"^(4\d\d) .*", r"\1", call.answer) for call in calls)
+        yield f"seed {self.seed}: {len(calls)} operations of {len(self.clients)} clients: " + ", ".join(
+            f"{n} {answer}" for answer, n in answers.most_common())
+        yield f"{len(self.world.facts.numbers)} UIDs told, {sum(len(c.doubts) for c in self.clients)} changes without an answer"
+        for what, how, count, met, under_way in hits.table(self.faults.done, self.stage, calls):
+            yield f"{what:22} {how:10} {count:4} times, {met:4} of them met calls under way, {under_way:5} in all"
+
+
+def run_short(stack, seconds):
+    """On a stage beside the stack's, with a seed that is told when something is wrong."""
+    seed = random.randrange(10 ** 6)
+    chaos = Chaos(stack.directory + "/chaos", stack.build, stack.postgres, stack.s3, seed)
+    try:
+        chaos.start()
+        end = time.monotonic() + seconds
+        chaos.run(lambda: time.monotonic() > end)
+        chaos.check()
+    except Exception as wrong:
+        raise Wrong(f"seed {seed}: {wrong}")
+    finally:
+        ended = chaos.stop()
+        print("\n".join("     " + line for line in chaos.report()))
+    assert not ended, ended
+
+
+def run(results, directory, build, postgres, s3, kills=500, seconds=3600, seed=None):
+    """Until so many were killed, or it takes too long; and what each kind of fault met."""
+    chaos = Chaos(directory + "/chaos", build, postgres, s3, int(seed or random.randrange(10 ** 6)))
+
+    def play():
+        chaos.start()
+        end = time.monotonic() + int(seconds)
+        chaos.run(lambda: chaos.faults.kills() >= int(kills) or time.monotonic() > end)
+        chaos.check()
+    results.run(f"chaos/{kills} kills", play, int(seconds) + 600)
+    ended = chaos.stop()
+    print("\n".join(chaos.report()), flush=True)
+    if ended:
+        results.fail("chaos/end", "\n".join(ended))
