@@ -75,8 +75,12 @@ class Backend(PostgreSQL):
         self.stage, self.chooser, self.pids = stage, chooser, []
 
     def aim(self):
-        rows = self.server.query(f"SELECT pid FROM pg_stat_activity WHERE datname = '{self.stage.database}' ORDER BY state = 'active' DESC LIMIT 3")
-        self.pids = [int(pid) for pid, in rows]
+        """At those that have something to do; at none while it recovers, which it begins a moment after it said that it is up."""
+        sql = f"SELECT pid FROM pg_stat_activity WHERE datname = '{self.stage.database}' ORDER BY state = 'active' DESC LIMIT 3"
+        try:
+            self.pids = [int(pid) for pid, in self.server.query(sql)]
+        except subprocess.CalledProcessError:
+            self.pids = []
 
     def kill(self):
         if self.pids:

@@ -1,5 +1,5 @@
 """Clients at work, faults meanwhile; then what is there is compared with what was told."""
-import collections, json, random, re, time
+import collections, json, random, re, signal, time
 
 from harness.processes import wait_for
 from harness.stack import Stack
@@ -91,14 +91,18 @@ class Chaos:
 
     def restart(self, names, settings=None):
         """In an orderly way: what they have under way is finished, and what they are to be next is read."""
-        for name in names:
-            code = self.stage.processes[name].stop()
+        processes = [self.stage.processes[name] for name in names]
+        for process in processes:
+            process.signal(signal.SIGTERM)
+        for process in processes:
+            code = process.stop()
             if code != 0:
-                raise Wrong(f"{name} ended with {code}")
+                raise Wrong(f"{process.name} ended with {code}")
             if settings:
-                configure(f"{self.stage.directory}/{name}.yaml", settings)
-        for name in names:
-            self.stage.start_again(name)
+                configure(f"{self.stage.directory}/{process.name}.yaml", settings)
+            process.start(wait=False)
+        for process in processes:
+            wait_for(f"{process.name} ready", process.is_ready)
 
     def named(self, *kinds):
         return [name for name in self.stage.processes if name.startswith(kinds)]

@@ -123,9 +123,8 @@ def tests_of_c():
                     yield from ("/".join(found) for found in re.findall(r"^Test\((\w+), (\w+)", source.read(), re.M))
 
 
-@only("all")
-def test_every_limit_that_is_documented_has_its_test(stack):
-    """Each row of docs/limits.md names a unit test, a transcript, a case of Sieve or a test of this directory that is there."""
+def known_tests():
+    """Unit tests, transcripts, cases of Sieve, and tests of this directory."""
     known = set(tests_of_c())
     for place, _, names in os.walk(f"{TOP}/tests/transcripts"):
         known |= {f"{os.path.basename(place)}/{name[:-4]}" for name in names if name.endswith(".txt")}
@@ -134,11 +133,34 @@ def test_every_limit_that_is_documented_has_its_test(stack):
         if name.startswith("test_") and name.endswith(".py"):
             with open(f"{TOP}/tests/integration/{name}") as source:
                 known |= {f"{name[5:-3]}/{found}" for found in re.findall(r"^def test_(\w+)", source.read(), re.M)}
-    with open(f"{TOP}/docs/limits.md") as page:
-        rows = [line.rstrip("\n").strip("|").split("|") for line in page if line.startswith("| ") and not line.startswith("| what")]
-    rows = [row for row in rows if set(row[0].strip()) != {"-"}]
+    return known
+
+
+def rows_of(page):
+    """The tables of a page, without their heads."""
+    with open(f"{TOP}/docs/{page}.md") as text:
+        rows = [line.rstrip("\n").strip("|").split("|") for line in text if line.startswith("| ") and not line.startswith("| what")]
+    return [row for row in rows if set(row[0].strip()) != {"-"}]
+
+
+@only("all")
+def test_every_limit_that_is_documented_has_its_test(stack):
+    """Each row of docs/limits.md names a test that is there."""
+    rows, known = rows_of("limits"), known_tests()
     assert len(rows) > 50, len(rows)
     for row in rows:
         named = re.findall(r"`([^`]+)`", row[-1])
         assert named, f"no test: {row[0]}"
         assert not set(named) - known, f"{row[0]}: no such test: {set(named) - known}"
+
+
+@only("all")
+def test_every_interleaving_that_is_documented_has_its_test_and_its_mutant(stack):
+    """Each row of docs/interleavings.md: the test is there, and the patch that takes its rule away, with its row in the table."""
+    known, mutants = known_tests(), {name[:-6] for name in os.listdir(f"{TOP}/tests/mutants") if name.endswith(".patch")}
+    with open(f"{TOP}/tests/mutants/table") as table:
+        tried = {line.split("|")[0].strip() for line in table if "|" in line}
+    for row in rows_of("interleavings"):
+        assert re.fullmatch(r" `([^`]+)` ", row[-1]) and row[-1].strip(" `") in mutants & tried, f"{row[0]}: no such mutant: {row[-1]}"
+        tests = re.findall(r"`([^`]+)`", row[2]) if len(row) == 4 else []
+        assert not set(tests) - known, f"{row[0]}: no such test: {set(tests) - known}"
