@@ -2,7 +2,7 @@
 import contextlib, os, random, re, select, smtplib, socket, subprocess, time
 
 from harness.check import Skip, only
-from harness.mail import bodies, deliver, imap, message, ok
+from harness.mail import bodies, deliver, imap, message
 from harness.processes import HOST, wait_for
 from harness.stack import Postgres, Stack
 
