@@ -225,6 +225,7 @@ run_alone(struct queue *q, struct write *write, bool is_unknown)
 			break;
 		if (is_unknown && (err == ERR_INTERNAL || clock_left_ms(settle_until_ms) == 0))
 			break;
+		log_debug(&q->metadata->log, "pg.again", KV_ERR(err), KV_C("sqlstate", failure.sqlstate), KV_STR("statement", failure.where));
 		pause_ms(RETRY_MS * (attempt < 10 ? attempt + 1 : 10));
 	}
 	if (err != ERR_OK)

@@ -66,6 +66,15 @@ class Audit:
     def __init__(self, stage):
         self.stage = stage
 
+    def check_order(self):
+        """Who changes a mailbox waits for its lock: nobody's statement fails as another has taken its number first, or waits for it in a ring."""
+        for name, process in self.stage.processes.items():
+            if name.startswith("metadata"):
+                with open(process.log, errors="replace") as log:
+                    found = [line for line in log if re.search(r'event=pg\.(again|transaction) .*sqlstate="?(23|40)', line)]
+                if found:
+                    raise Wrong(f"{name}: {len(found)} transactions got in each other's way: {found[0]}")
+
     def rows(self, sql):
         return self.stage.postgres.query(sql, self.stage.database)
 

@@ -156,6 +156,7 @@ class Chaos:
     def check(self):
         """All is up again, and clients have ended."""
         self.calm()
+        self.audit.check_order()
         self.audit.check_sums()
         seen = {key for key in self.world.facts.numbers}
         for users in self.users.values():
