@@ -109,6 +109,21 @@ tell_changes(struct imap_command *cmd)
 	return ERR_OK;
 }
 
+/*
+ * What the session itself has brought in may be named by its UID, although it could not be told of it yet: a UID that is not known is no
+ * error (RFC 3501 s. 6.4.8), so the command would be answered OK, and have done nothing.
+ */
+static enum err
+look_first(struct imap_command *cmd)
+{
+	struct imap_session *session = cmd->session;
+
+	if (!cmd->is_uid || !session->view || !imap_view_is_doubtful(session->view))
+		return ERR_OK;
+	TRY(tell_changes(cmd));
+	return imap_view_is_doubtful(session->view) ? ERR_UNAVAILABLE : ERR_OK;
+}
+
 /* ---- the end of a command */
 
 static void
@@ -271,5 +286,6 @@ imap_command_run(struct imap_session *session)
 	}
 	if (err != ERR_OK)
 		return refuse(cmd, &syntax);
-	return imap_command_finish(cmd, cmd->row->run(cmd));
+	err = look_first(cmd);
+	return imap_command_finish(cmd, err == ERR_OK ? cmd->row->run(cmd) : err);
 }

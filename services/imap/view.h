@@ -26,7 +26,7 @@ struct imap_view {
 	struct net_conn *conn;
 	uint64_t losses;              /* the mailbox's, when it was looked at last */
 	bool is_idling;               /* wake the connection when something changes */
-	bool is_doubtful;             /* its login may be over: it asks for itself, whatever others have been told */
+	bool is_doubtful;             /* its login may be over, or its own change not here: it asks for itself, whatever others are told */
 };
 
 enum imap_tell {

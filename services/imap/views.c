@@ -240,7 +240,7 @@ imap_view_sync(struct imap_view *view, struct imap_cursor_at have, const Metadat
 	if (imap_mailbox_forward(m, have, sync))
 		imap_mailbox_wake(m, view);
 	else
-		m->is_stale = true;
+		m->is_stale = view->is_doubtful = true;
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -253,7 +253,8 @@ imap_view_changed(struct imap_view *view, struct imap_cursor_at after, const Met
 	pthread_mutex_lock(&m->lock);
 	if (!change || m->latest->cursor.timeline != after.timeline || m->latest->cursor.modseq + 1 != after.modseq
 	    || imap_image_apply(m->latest, change, &now) != ERR_OK) {
-		m->is_stale |= m->latest->cursor.timeline != after.timeline || m->latest->cursor.modseq < after.modseq;
+		view->is_doubtful |= m->latest->cursor.timeline != after.timeline || m->latest->cursor.modseq < after.modseq;
+		m->is_stale |= view->is_doubtful;
 	} else {
 		now->cursor = after;
 		imap_mailbox_advance(m, now);
@@ -274,6 +275,17 @@ void
 imap_view_recheck(struct imap_view *view)
 {
 	pthread_mutex_lock(&view->mailbox->lock);
-	view->mailbox->is_stale = true;
+	view->mailbox->is_stale = view->is_doubtful = true;
 	pthread_mutex_unlock(&view->mailbox->lock);
+}
+
+bool
+imap_view_is_doubtful(struct imap_view *view)
+{
+	bool is_doubtful;
+
+	pthread_mutex_lock(&view->mailbox->lock);
+	is_doubtful = view->is_doubtful;
+	pthread_mutex_unlock(&view->mailbox->lock);
+	return is_doubtful;
 }

@@ -55,6 +55,8 @@ void imap_view_changed(struct imap_view *view, struct imap_cursor_at after, cons
 void imap_view_set_idling(struct imap_view *view, bool is_idling);
 /* Next time, ask (CHECK). */
 void imap_view_recheck(struct imap_view *view);
+/* It has a question of its own that was not answered yet: what the session did itself may not be in the latest image. */
+bool imap_view_is_doubtful(struct imap_view *view);
 
 /* An event of Watch. */
 void imap_views_event(struct imap_views *views, const MetadataEvent *event);

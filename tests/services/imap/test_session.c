@@ -129,6 +129,22 @@ Test(imap_session, what_was_missed_is_told_to_who_idles, .timeout = 60)
 	peers_stop(&peers);
 }
 
+/* A UID that the session may have been given itself is not taken for one that is not there. */
+Test(imap_session, a_uid_that_may_be_there_is_looked_for_first, .timeout = 60)
+{
+	struct peers peers = { 0 };
+
+	peers_start(&peers, 3);
+	peers_talk(&peers, 0, "a SELECT INBOX\r\n");
+	peers.sync = ERR_UNAVAILABLE;
+	peers_deliver(&peers);
+	HAS(peers_talk(&peers, 0, "b CHECK\r\n"), "b OK");
+	HAS(peers_talk(&peers, 0, "c UID STORE 1:* +FLAGS.SILENT (\\Seen)\r\n"), "c NO [UNAVAILABLE]");
+	peers.sync = ERR_OK;
+	HAS(peers_talk(&peers, 0, "d UID FETCH 1:* FLAGS\r\n"), "* 4 FETCH");
+	peers_stop(&peers);
+}
+
 Test(imap_session, metadata_that_is_gone_is_no_for_a_while, .timeout = 60)
 {
 	struct peers peers = { 0 };
