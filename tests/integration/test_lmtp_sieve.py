@@ -190,6 +190,19 @@ def test_fifty_scripts_of_one_mail_decide_side_by_side(stack):
         assert len(mailbox(stack, user, f"Box {i % 3}")) == 1 and inbox(stack, user) == []
 
 
+def test_scripts_see_whom_the_mta_has_the_mail_from(stack):
+    """RFC 5183 s. 4.1: what XFORWARD told, for one mail alone; else the client of the connection."""
+    user = scripted(stack, '''require ["environment", "fileinto", "mailbox"];
+        if environment :is "remote-ip" "192.0.2.7" { fileinto :create "Told"; }
+        elsif not environment :is "remote-ip" "127.0.0.1" { fileinto :create "Strange"; }''')
+    raw = Raw(stack)
+    assert raw.command("LHLO mta.test")[0] == 250
+    for told in ("XFORWARD ADDR=192.0.2.7 NAME=client.example", "NOOP"):
+        assert [raw.command(line)[0] for line in (told, "MAIL FROM:<a@example.org>", f"RCPT TO:<{user}>", "DATA")] == [250, 250, 250, 354]
+        assert raw.finish(message("told"), 1) == [250]
+    assert len(mailbox(stack, user, "Told")) == 1 and len(inbox(stack, user)) == 1 and mailbox(stack, user, "Strange") is None
+
+
 def arrives(stack, recipients, mail, sender):
     try:
         return deliver(stack, recipients, mail, sender=sender) == {}
