@@ -82,9 +82,9 @@ def exists(peer, scale):
 
 
 def filled(account, mails, *warm):
-    """Before the first case: so many mails, and a look at them, for what a server writes down at the first."""
+    """Before the first case: so many mails, and a look at them, for what a server writes down at the first. Never fewer than are read."""
     def fill(peer, scale):
-        deliver(peer, 32, mails // scale, first=account, count=1)
+        deliver(peer, 32, max(mails // scale, 1000), first=account, count=1)
         client(*warm[:3], address(account), peer.ports[warm[0]][0])
     return fill
 
