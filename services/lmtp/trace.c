@@ -178,7 +178,8 @@ print_prefix(const struct lmtp_stamp *stamp, bool has_for, struct arena *arena)
 	    "\tby %.*s with %s id %.*s%.*s;\r\n"
 	    "\t%.*s\r\n",
 	    STR_ARG(stamp->sender), STR_ARG(stamp->recipient), STR_ARG(plain_name(str_c(stamp->client->helo), arena)),
-	    STR_ARG(tcp_info(stamp->client, arena)), STR_ARG(stamp->hostname), protocols[stamp->has_utf8][stamp->has_tls], STR_ARG(stamp->id), STR_ARG(received_for(stamp, has_for, arena)),
+	    STR_ARG(tcp_info(stamp->client, arena)), STR_ARG(stamp->hostname), protocols[stamp->has_utf8][stamp->has_tls],
+	    STR_ARG(stamp->id), STR_ARG(received_for(stamp, has_for, arena)),
 	    STR_ARG(mail_date_print(stamp->date, date)));
 }
 
