@@ -2,7 +2,7 @@
 import contextlib, os, random, re, select, smtplib, socket, subprocess, time
 
 from harness.check import Skip, only
-from harness.mail import bodies, deliver, imap, message
+from harness.mail import await_mails, bodies, deliver, imap, message
 from harness.processes import HOST, wait_for
 from harness.stack import Postgres, Stack
 
@@ -210,7 +210,7 @@ def test_a_full_disk_of_bodies_defers_what_comes_and_leaves_what_is_there(stack)
             assert logged(own, "No space left on device"), "the log does not say why"
             os.remove(filler)
             assert delivery(own, user, message("room", "x\r\n" * 5000)) == 250
-            client.noop()
+            await_mails(client, 2)
             assert len(bodies(client)) == 2
         finally:
             wrong = own.stop()
@@ -237,7 +237,7 @@ def test_a_full_disk_of_postgresql_defers_what_comes_and_leaves_what_is_there(st
             assert logged(own, "No space left on device"), "the log does not say why"
             os.remove(filler)
             wait_for("deliveries", lambda: delivery(own, user, message("room")) == 250, 60)
-            client.noop()
+            await_mails(client, 2 + told)
             assert len(bodies(client)) == 2 + told
         finally:
             wrong = own.stop()
