@@ -1,5 +1,5 @@
 """A running Sora: all in one process, or every service in two replicas, on a database of its own."""
-import itertools, json, os, shutil, subprocess, urllib.request
+import contextlib, itertools, json, os, shutil, subprocess, urllib.request
 
 from .leaks import is_a_librarys_own
 from .processes import HOST, Process, free_port, wait_for
@@ -147,6 +147,19 @@ class Stack:
             "LSAN_OPTIONS": f"suppressions={TOP}/tests/harness/lsan.supp"}
         self.processes[name] = Process(name, [f"{self.build}/{program}", "--config", config], f"{self.directory}/{name}.log",
                                        sanitizers, f"http://{HOST}:{ops}/readyz")
+
+    @contextlib.contextmanager
+    def beside(self, name, program, settings):
+        """One more process, for as long as a test needs it."""
+        self.ops[name] = free_port()
+        self.add(name, program, self.config(name, **settings, **{"ops.listen": [f"{HOST}:{self.ops[name]}"]}))
+        process = self.processes[name].start()
+        try:
+            yield process
+        finally:
+            code = process.stop()
+            del self.ops[name], self.processes[name]
+        assert code == 0, f"{name} ended with {code}"
 
     def ports(self, name, *kinds):
         own = {}

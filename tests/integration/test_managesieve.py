@@ -223,26 +223,20 @@ def test_without_tls_nobody_from_elsewhere_logs_in(stack):
     """RFC 5804 s. 1.7, 5: who comes through a proxy is not on this host. His password is not taken in the clear, and where there is no TLS he is
     told so at once; and all are told when the server ends."""
     for has_tls in (True, False):
-        name, listen, ops = f"managesieve-{has_tls}", free_port(), free_port()
-        stack.ops[name] = ops
-        settings = {**stack.bus("managesieve"), "managesieve.listen": [f"{HOST}:{listen}"], "ops.listen": [f"{HOST}:{ops}"],
-                    "managesieve.plain_login": False, "net.proxy_from": ["127.0.0.0/8"]}
+        listen = free_port()
+        settings = {**stack.bus("managesieve"), "managesieve.listen": [f"{HOST}:{listen}"], "managesieve.plain_login": False,
+                    "net.proxy_from": ["127.0.0.0/8"]}
         if not has_tls:
             settings |= {"tls.certificate": "", "tls.key": ""}
-        stack.add(name, "sora-managesieve", stack.config(name, **settings))
-        process = stack.processes[name].start()
-        try:
+        with stack.beside(f"managesieve-{has_tls}", "sora-managesieve", settings) as process:
             client = Editor((HOST, listen), before=PROXY_V2)
             if has_tls:
                 assert '"SASL" ""\r\n' in client.greeting and '"STARTTLS"\r\n' in client.greeting, client.greeting
                 assert client.tell('AUTHENTICATE "PLAIN" "AGEAYg=="').startswith("NO (ENCRYPT-NEEDED)")
-                stack.processes[name].signal(signal.SIGTERM)
+                process.signal(signal.SIGTERM)
                 assert client.answer().startswith("BYE (TRYLATER)") and client.answer() == ""
             else:
                 assert client.greeting.startswith("BYE (ENCRYPT-NEEDED)") and client.answer() == "", client.greeting
-        finally:
-            assert process.stop() == 0
-            del stack.ops[name]
 
 
 @only("all")

@@ -216,13 +216,10 @@ PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 127, 0, 
 @only("split")
 def test_proxies_that_are_trusted_say_who_the_client_is(stack):
     """By a PROXY header the one, by XCLIENT the other behind it, which then is the client, and no proxy."""
-    name, listen, ops = "pop3-proxied", free_port(), free_port()
-    stack.ops[name] = ops
-    stack.add(name, "sora-pop3", stack.config(name, **{
-        **stack.bus("pop3"), "pop3.listen": [f"{HOST}:{listen}"], "pop3.tls_listen": [], "ops.listen": [f"{HOST}:{ops}"],
-        "pop3.plain_login": False, "net.proxy_from": ["127.0.0.0/8"], "pop3.xclient_from": ["192.0.2.0/24"]}))
-    process, user = stack.processes[name].start(), stack.account()
-    try:
+    listen, user = free_port(), stack.account()
+    with stack.beside("pop3-proxied", "sora-pop3", {
+            **stack.bus("pop3"), "pop3.listen": [f"{HOST}:{listen}"], "pop3.tls_listen": [], "pop3.plain_login": False,
+            "net.proxy_from": ["127.0.0.0/8"], "pop3.xclient_from": ["192.0.2.0/24"]}) as process:
         with socket.create_connection((HOST, listen), timeout=60) as s:
             s.sendall(PROXY_V2)
             file = s.makefile("rb")
@@ -246,8 +243,5 @@ def test_proxies_that_are_trusted_say_who_the_client_is(stack):
                 for line in (f"USER {user}", "PASS secret", "QUIT"):
                     tls.sendall(f"{line}\r\n".encode())
                     assert file.readline().startswith(b"+OK"), line
-    finally:
-        assert process.stop() == 0
-        del stack.ops[name]
     with open(process.log) as log:
         assert re.search(r"event=net\.closed .*peer=198\.51\.100\.7 ", log.read())
