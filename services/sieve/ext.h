@@ -383,6 +383,8 @@ enum err sieve_body(struct sieve_run *run, struct str *ret_body);
 
 /* The address without name, route and brackets: "local@domain". False: it is none that mail can be sent to (RFC 5228 s. 2.4.2.3). */
 bool sieve_outbound_address(struct str text, struct arena *arena, struct str *ret_address);
+/* Is it one of the owner's addresses, or the one that the mail came to? Case is not looked at. */
+bool sieve_is_owner(const struct sieve_run *run, struct str address);
 /* Read one address, leniently: what an envelope has. */
 struct sieve_address sieve_address_of(struct str text, struct arena *arena);
 

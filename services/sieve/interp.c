@@ -85,6 +85,17 @@ readable(struct str text)
 	return text;
 }
 
+bool
+sieve_is_owner(const struct sieve_run *run, struct str address)
+{
+	const struct sieve_input *input = run->input;
+	bool is_own = str_equal_nocase(input->address, address) || str_equal_nocase(input->recipient, address);
+
+	for (size_t i = 0; i < input->address_count && !is_own; i++)
+		is_own = str_equal_nocase(input->addresses[i], address);
+	return is_own && address.len > 0;
+}
+
 enum err
 sieve_fail(struct sieve_run *run, const struct sieve_node *node, const char *format, ...)
 {

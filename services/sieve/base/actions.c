@@ -29,6 +29,7 @@ redirect_check(struct sieve_check *check, struct sieve_node *node)
 	    STR_ARG(str_sub(string->text, 0, 80)));
 }
 
+/* Mail that is sent to the owner himself would come back, be known as a loop, and bounce: it is kept instead. */
 static enum err
 redirect_run(struct sieve_run *run, const struct sieve_node *node)
 {
@@ -38,6 +39,10 @@ redirect_run(struct sieve_run *run, const struct sieve_node *node)
 	TRY(sieve_expand(run, node->arguments[0].strings, &text));
 	if (!sieve_outbound_address(text, sieve_arena(run), &action.address))
 		return sieve_fail(run, node, "\"%.*s\" is no address that mail can be sent to", STR_ARG(str_sub(text, 0, 80)));
+	if (sieve_is_owner(run, action.address)) {
+		sieve_explain(run, "to %.*s, the owner: kept", STR_ARG(action.address));
+		return keep_run(run, node);
+	}
 	sieve_explain(run, "to %.*s", STR_ARG(action.address));
 	return sieve_do(run, node, &action);
 }

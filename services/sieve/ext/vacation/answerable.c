@@ -72,6 +72,7 @@ is_automatic(struct sieve_run *run, bool *ret)
 
 /* ---- is it the owner's? */
 
+/* Beside those that are known to be. */
 struct own {
 	struct str *addresses;
 	size_t count;
@@ -80,15 +81,10 @@ struct own {
 static enum err
 own_addresses(struct sieve_run *run, const struct sieve_node *node, struct own *ret)
 {
-	const struct sieve_input *input = sieve_input(run);
 	const struct sieve_value *tag = sieve_tag(node, "addresses");
-	struct own own = { .addresses = ARENA_ARRAY(sieve_arena(run), struct str, input->address_count + (tag != NULL ? tag->count : 0) + 2) };
+	struct own own = { .addresses = ARENA_ARRAY(sieve_arena(run), struct str, tag != NULL ? tag->count : 0) };
 	struct str text;
 
-	own.addresses[own.count++] = input->address;
-	own.addresses[own.count++] = input->recipient;
-	for (size_t i = 0; i < input->address_count; i++)
-		own.addresses[own.count++] = input->addresses[i];
 	for (size_t i = 0; tag != NULL && i < tag->count; i++) {
 		TRY(sieve_expand(run, &tag->strings[i], &text));
 		if (!sieve_outbound_address(text, sieve_arena(run), &own.addresses[own.count]))
@@ -100,8 +96,10 @@ own_addresses(struct sieve_run *run, const struct sieve_node *node, struct own *
 }
 
 static bool
-is_own(const struct own *own, struct str address)
+is_own(const struct sieve_run *run, const struct own *own, struct str address)
 {
+	if (sieve_is_owner(run, address))
+		return true;
 	for (size_t i = 0; i < own->count; i++)
 		if (address.len > 0 && str_equal_nocase(own->addresses[i], address))
 			return true;
@@ -122,7 +120,7 @@ is_to_owner(struct sieve_run *run, const struct own *own, bool *ret)
 			TRY(sieve_field_addresses(run, at, &addresses, &count));
 			TRY(sieve_spend(run, 1 + count * own->count / 16));
 			for (size_t i = 0; i < count && !*ret; i++)
-				*ret = is_own(own, addresses[i].all);
+				*ret = is_own(run, own, addresses[i].all);
 		}
 	return ERR_OK;
 }
@@ -140,7 +138,7 @@ sieve_vacation_may_answer(struct sieve_run *run, const struct sieve_node *node, 
 	*ret_why = sender.len == 0 ? "it has no sender" :
 	    str_rindex(sender, '@') == sender.len ? "its sender is no address" :
 	    is_robot(run, sender) ? "its sender is a program" :
-	    is_own(&own, sender) ? "it is the owner's own" :
+	    is_own(run, &own, sender) ? "it is the owner's own" :
 	    is_from_list(run) ? "it is from a list" :
 	    automatic ? "it was sent automatically" :
 	    !to_owner ? "none of its recipients is an address of the owner; ':addresses' can name more" : NULL;
