@@ -56,8 +56,12 @@ def getmail_takes(home, port, user, removes):
     write(f"{home}/getmailrc", f"[retriever]\ntype = SimplePOP3Retriever\nserver = {HOST}\nport = {port}\nusername = {user}\npassword = secret\n"
                                f"[destination]\ntype = MDA_external\npath = {home}/mda\nallow_root_commands = true\n"
                                f"[options]\ndelete = {str(removes).lower()}\nread_all = true\nverbose = 0\ndelivered_to = false\nreceived = false\n")
-    # For each mail it asks the DNS for this host's name, which takes seconds where there is none.
-    write(f"{home}/sitecustomize.py", "import socket\nsocket.getfqdn = lambda name='': 'localhost'\n")
+    # For each mail it asks the DNS for this host's name, which takes seconds where there is none. And its way to wait for who takes the mail
+    # misses one that is done at once (6.19.07: the handler of the fork before runs, and knows no child).
+    write(f"{home}/sitecustomize.py", "import os, socket\nfrom getmailcore.baseclasses import ForkingBase\n"
+          "socket.getfqdn = lambda name='': 'localhost'\n"
+          "ForkingBase._prepare_child = lambda self: None\n"
+          "ForkingBase._wait_for_child = lambda self, pid: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])\n")
     run(["getmail", f"--getmaildir={home}", f"--rcfile={home}/getmailrc"], home, {"PYTHONPATH": home})
 
 
