@@ -10,6 +10,7 @@
 enum {
 	BATCH_MAX = 64,                   /* recipients whose scripts run at the same time, */
 	BATCH_BYTES = 8 * 1024 * 1024,    /* and what is sent for them */
+	STORING_MAX = 8,                  /* recipients whose own mails are stored at the same time: many sessions do so at once */
 };
 
 static struct str
@@ -85,6 +86,21 @@ take(struct lmtp_transaction *mail, const struct lmtp_filter *filter, struct are
 		copy->err = lmtp_is_refused(lmtp_outcome(err, false)) ? ERR_UNAVAILABLE : err;
 }
 
+/* What was decided for these recipients, with the mails of their own that it takes. */
+static void
+take_some(struct lmtp_transaction *mail, const struct lmtp_filter *filters, size_t count, struct arena *arena)
+{
+	for (size_t i = 0; i < count; i++)
+		take(mail, &filters[i], arena);
+	for (size_t i = 0; i < count; i++) {
+		struct lmtp_copy *copy = filters[i].recipient->copy;
+		enum err err = lmtp_actions_settle(mail, &copy->actions);
+
+		if (err != ERR_OK)
+			copy->err = lmtp_is_refused(lmtp_outcome(err, false)) ? ERR_UNAVAILABLE : err;
+	}
+}
+
 /* The scripts of these recipients, all at once. */
 static void
 filter_batch(struct lmtp_transaction *mail, struct lmtp_recipient *const *recipients, size_t count)
@@ -97,15 +113,8 @@ filter_batch(struct lmtp_transaction *mail, struct lmtp_recipient *const *recipi
 		filters[i].prefix = recipients[i] == recipients[i]->copy->owner ? recipients[i]->copy->prefix : prefix_of(mail, recipients[i]);
 	}
 	lmtp_filter_run(mail, filters, count, &arena);
-	for (size_t i = 0; i < count; i++)
-		take(mail, &filters[i], &arena);
-	for (size_t i = 0; i < count; i++) {
-		struct lmtp_copy *copy = recipients[i]->copy;
-		enum err err = lmtp_actions_settle(mail, &copy->actions);
-
-		if (err != ERR_OK)
-			copy->err = lmtp_is_refused(lmtp_outcome(err, false)) ? ERR_UNAVAILABLE : err;
-	}
+	for (size_t i = 0; i < count; i += STORING_MAX)
+		take_some(mail, filters + i, count - i < STORING_MAX ? count - i : STORING_MAX, &arena);
 	arena_clear(&arena);
 }
 
