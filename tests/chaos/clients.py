@@ -2,11 +2,11 @@
 import collections, poplib, random, re, threading, time
 
 from outages.clients import Wrong, fields, is_good
-from outages.wire import PATIENCE_S, Gone, opened
+from outages.wire import PATIENCE_S, Gone, Pop3, opened
 
 from . import mails
 from .ledger import Copy, Doubt
-from .wire import Pop3, hand_over_to_all
+from .wire import hand_over_to_all
 
 MAILBOXES = ("INBOX", "A", "B")
 FLAGS = (r"\Seen", r"\Flagged", r"\Answered", r"\Draft", "$Chaos")

@@ -1,9 +1,9 @@
 """The clients of the matrix: each does one operation again and again, notes what came of it, and can say what must be there afterwards."""
-import collections, re, threading, time
+import collections, contextlib, poplib, re, threading, time
 
 from harness.mail import message
 
-from .wire import Gone, Imap, hand_over, opened
+from .wire import Gone, Pop3, editor, hand_over, opened, refusal
 
 PACE_S = 0.1
 TELL_S = 10  # after everything is well, an idling client has been told of every mail
@@ -27,8 +27,9 @@ def fields(pattern, responses):
 
 
 class Client(threading.Thread):
-    """`place`: addresses ("imap", "lmtp") and the account's name ("user"). Ends when `over` is set."""
+    """`place`: addresses ("imap", "lmtp", ..), the account's name ("user") and the script of its mails ("script"). Ends when `over` is set."""
 
+    frontend = "imap"            # that it is connected to
     selected = target = "INBOX"  # where it works, and where what it makes arrives
     may_be_cut = False           # an answer whose end has become impossible
 
@@ -46,9 +47,13 @@ class Client(threading.Thread):
         """Do it; what was answered."""
         raise NotImplementedError
 
+    def open(self):
+        """(a session, "OK"), or (None, what it was told)"""
+        return opened(self.place["imap"], self.place["user"], self.selected)
+
     def in_session(self):
         if not self.session:
-            self.session, answer = opened(self.place["imap"], self.place["user"], self.selected)
+            self.session, answer = self.open()
             if not self.session:
                 return answer
         return self.once()
@@ -89,21 +94,26 @@ class Client(threading.Thread):
     def check(self, reader):
         """Is what was told OK there, and nothing else? `reader`: a fresh session."""
 
-    def first_new_uid(self):
+    def first_new_uid(self, mailbox):
         session, answer = opened(self.place["imap"], self.place["user"])
         assert session, answer
-        state = session.command(f"STATUS {self.target} (UIDNEXT)")[0]
+        state = session.command(f"STATUS {mailbox} (UIDNEXT)")[0]
         session.close()
         return int(re.search(rb"UIDNEXT (\d+)", state[0])[1])
 
-    def new_mails(self, reader):
-        """{uid: bytes} since prepare."""
-        reader.command(f"SELECT {self.target}")
-        lines, answer, _ = reader.command(f"UID FETCH {self.uid}:* (UID BODY.PEEK[])")
+    @staticmethod
+    def mails(reader, mailbox, first):
+        """[(uid, flags, bytes)] from that UID on."""
+        reader.command(f"SELECT {mailbox}")
+        lines, answer, _ = reader.command(f"UID FETCH {first}:* (UID FLAGS BODY.PEEK[])")
         if answer != "OK":
             raise Wrong(f"cannot look after it: {answer}")
-        found = fields(rb"\* \d+ FETCH \(UID (\d+) BODY\[\] \{\d+\}\r\n(.*)\)$", lines)
-        return {int(uid): body for uid, body in found if int(uid) >= self.uid}
+        found = fields(rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\) BODY\[\] \{\d+\}\r\n(.*)\)$", lines)
+        return [(int(uid), set(flags.split()) - {rb"\Recent"}, body) for uid, flags, body in found if int(uid) >= first]
+
+    def new_mails(self, reader):
+        """{uid: bytes} since prepare."""
+        return {uid: body for uid, _, body in self.mails(reader, self.target, self.uid)}
 
 
 class Login(Client):
@@ -118,11 +128,18 @@ class Login(Client):
 class Delivery(Client):
     """As an MTA: the same mail again until it is 250."""
 
+    frontend = "lmtp"
+    targets = ("INBOX",)
+
     def prepare(self):
-        self.uid, self.mail = self.first_new_uid(), 1
+        self.first, self.mail = {mailbox: self.first_new_uid(mailbox) for mailbox in self.targets}, 1
+
+    def lies(self, mail):
+        """(mailbox, flags)"""
+        return "INBOX", set()
 
     def bytes_of(self, mail):
-        received = f"Received: from a.example by mta.test with ESMTP id {self.uid}.{mail};\r\n Sat, 21 Nov 2026 10:00:00 +0100\r\n"
+        received = f"Received: from a.example by mta.test with ESMTP id {self.first['INBOX']}.{mail};\r\n Sat, 21 Nov 2026 10:00:00 +0100\r\n"
         return received.encode() + message(f"new {mail}", f"Body of {mail}.\r\n" * 50)
 
     def in_session(self):
@@ -131,19 +148,35 @@ class Delivery(Client):
         return answer
 
     def check(self, reader):
-        there = [body[body.index(b"Received: from a.example"):] for body in self.new_mails(reader).values()]
+        there = collections.defaultdict(list)
+        for mailbox, first in self.first.items():
+            for _, flags, body in self.mails(reader, mailbox, first):
+                there[body[body.index(b"Received: from a.example"):]].append((mailbox, flags))
         for mail in range(1, self.mail + 1):
-            copies = there.count(self.bytes_of(mail))
-            if copies > 1 or (copies == 0 and mail < self.mail):
-                raise Wrong(f"mail {mail} is there {copies} times")
-            there = [body for body in there if body != self.bytes_of(mail)]
+            copies = there.pop(self.bytes_of(mail), [])
+            if copies != [self.lies(mail)] and (copies or mail < self.mail):
+                raise Wrong(f"mail {mail} is in {copies}")
         if there:
-            raise Wrong(f"not what was sent: {there[0][:300]}")
+            raise Wrong(f"not what was sent: {next(iter(there))[:300]}")
+
+
+class Filtered(Delivery):
+    """To somebody whose script files every other mail."""
+
+    targets = ("INBOX", "Archive")
+    SCRIPT = 'require ["fileinto", "imap4flags"]; if header :matches "subject" ["*1", "*3", "*5", "*7", "*9"] { fileinto :flags "\\\\Flagged" "Archive"; }'
+
+    def prepare(self):
+        super().prepare()
+        activate(self.place, self.place["script"])
+
+    def lies(self, mail):
+        return ("Archive", {rb"\Flagged"}) if mail % 2 else super().lies(mail)
 
 
 class Append(Client):
     def prepare(self):
-        self.uid, self.uids = self.first_new_uid(), {}
+        self.uid, self.uids = self.first_new_uid(self.target), {}
 
     def bytes_of(self, number):
         return message(f"draft {number}", f"Draft {number}.\r\n" * 50)
@@ -238,7 +271,7 @@ class Copy(Client):
     target = "Archive"
 
     def prepare(self):
-        self.uid, self.uids = self.first_new_uid(), {}
+        self.uid, self.uids = self.first_new_uid(self.target), {}
 
     def source_of(self, number):
         return number % (len(BODIES) - 1) + 1  # but for the long one
@@ -266,7 +299,6 @@ class Idle(Client):
     """Idles, while an MTA of its own delivers; an attempt is from the 250 of a mail until the client is told of it."""
 
     def prepare(self):
-        self.uid = self.first_new_uid()
         self.exists = self.base = 0
         self.feed = Delivery({**self.place, "lmtp": self.place["lmtp_of_idle"]})
         self.listen()
@@ -328,10 +360,107 @@ class Idle(Client):
         self.feed.check(reader)
 
 
+class Maildrop(Client):
+    """Reads one mail after the other by POP3, marks it as deleted, and thinks better of it: by RSET, or by leaving without QUIT."""
+
+    frontend = "pop3"
+    may_be_cut = True
+
+    def in_session(self):
+        try:
+            with contextlib.closing(Pop3(self.place["pop3"], self.place["user"])) as session:
+                self.visit(session)
+        except poplib.error_proto as refused:
+            return refusal(refused)
+        return "OK"
+
+    def visit(self, session):
+        number = self.number % len(BODIES)
+        count, size = session.stat()
+        if count != len(BODIES) or size <= sum(map(len, BODIES)):
+            raise Wrong(f"STAT says {count} mails, {size} bytes")
+        body = session.mail(number + 1)
+        if not body.endswith(BODIES[number]):
+            raise Wrong(f"RETR has {len(body)} bytes that are not the mail's")
+        session.delete(number + 1)
+        if self.number % 2:
+            session.reset()
+            session.quit()
+
+    def check(self, reader):
+        bodies = [body for _, _, body in self.mails(reader, "INBOX", 1)]
+        if len(bodies) != len(BODIES) or not all(body.endswith(kept) for body, kept in zip(bodies, BODIES)):
+            raise Wrong(f"{len(bodies)} mails are left of {len(BODIES)}")
+
+
+def activate(place, script):
+    """It is what sorts the account's mails."""
+    session, answer = editor(place["managesieve"], place["user"])
+    assert session, answer
+    for text, *literals in (('PUTSCRIPT "sorts"', script.encode()), ('SETACTIVE "sorts"',)):
+        assert session.command(text, *literals)[1] == "OK", text
+    session.close()
+
+
+class PutScript(Client):
+    """One of several scripts after the other, always others."""
+
+    frontend = "managesieve"
+    NAMES = 8
+
+    def open(self):
+        return editor(self.place["managesieve"], self.place["user"])
+
+    @staticmethod
+    def script_of(number):
+        return b'# %d\r\nrequire "fileinto"; fileinto "Archive";\r\n' % number
+
+    def prepare(self):
+        self.session, _ = self.open()
+        for number in range(self.NAMES):
+            self.session.command(f'PUTSCRIPT "script {number}"', self.script_of(0))
+
+    def once(self):
+        return self.session.command(f'PUTSCRIPT "script {self.number % self.NAMES}"', self.script_of(self.number))[1]
+
+    def check(self, reader):
+        """That of the last OK, or of one after it that failed."""
+        session, answer = self.open()
+        assert session, answer
+        for name in range(self.NAMES):
+            may_be = [self.script_of(0)]
+            for number, answer in self.told:
+                if number % self.NAMES == name:
+                    may_be = [*([] if is_good(answer) else may_be), self.script_of(number)]
+            script, answer, _ = session.command(f'GETSCRIPT "script {name}"')
+            if len(script) != 1 or script[0] not in may_be:
+                raise Wrong(f"script {name} is {script}, {answer}, and was told {may_be}")
+        session.close()
+
+
+class GetScript(PutScript):
+    """Connect, AUTHENTICATE, GETSCRIPT, each time."""
+
+    def in_session(self):
+        self.session, answer = self.open()
+        if self.session:
+            answer = self.once()
+            self.leave()
+        return answer
+
+    def once(self):
+        script, answer, _ = self.session.command(f'GETSCRIPT "script {self.number % self.NAMES}"')
+        if is_good(answer) and script != [self.script_of(0)]:
+            raise Wrong(f"OK, with {script}")
+        return answer
+
+    def check(self, reader):
+        """It changed nothing."""
+
+
 # What the client does, in the words of the table.
 OPERATIONS = {
     "login": Login,
-    "delivery": Delivery,
     "APPEND": Append,
     "FETCH of flags": FetchFlags,
     "FETCH of ENVELOPE": FetchEnvelope,
@@ -339,4 +468,9 @@ OPERATIONS = {
     "STORE": Store,
     "COPY": Copy,
     "IDLE": Idle,
+    "delivery": Delivery,
+    "delivery, with a script": Filtered,
+    "POP3: login, STAT, RETR": Maildrop,
+    "PUTSCRIPT": PutScript,
+    "login, GETSCRIPT": GetScript,
 }

@@ -23,9 +23,13 @@ SHORT = (
     ("metadata, both", "refusing", 2),
     ("blob, one of two", "slow", 2),
     ("blob, both", "killed", 2),
+    ("sieve, one of two", "killed", 1),
+    ("sieve, both", "stopped", 1),
     ("worker, one of two", "killed", 1),
     ("imap, the client's", "refusing", 1),
     ("lmtp, the client's", "stopped", 2),
+    ("pop3, the client's", "killed", 1),
+    ("managesieve, the client's", "refusing", 1),
 )
 
 
@@ -33,19 +37,18 @@ def by_title(rows, title):
     return next(row for row in rows if row.title == title)
 
 
-def clients_at(stage, users, replica):
-    place = {"imap": stage.imap[replica], "lmtp": stage.lmtp[replica], "lmtp_of_idle": stage.lmtp[1]}
-    return {name: kind({**place, "user": user}) for (name, kind), user in zip(OPERATIONS.items(), users)}
+def clients_at(places):
+    return {name: kind(places[name]) for name, kind in OPERATIONS.items()}
 
 
 class Matrix:
     def __init__(self, stage):
-        self.stage, self.users = stage, stage.accounts(len(OPERATIONS))
+        self.stage, self.places = stage, stage.places()
 
     def outage(self, target, fault, seconds):
         """Let it happen, and look until all is well again."""
-        clients = clients_at(self.stage, self.users[0], 0)
-        others = clients_at(self.stage, self.users[1], 1) if target.has_twin else {}
+        clients = clients_at(self.places[0])
+        others = clients_at(self.places[1]) if target.has_twin else {}
         everyone = [*clients.values(), *others.values()]
         for client in everyone:
             client.start()
@@ -69,7 +72,6 @@ class Matrix:
                 client.join()
         return Run(target, fault, begin, end, until, clients, others)
 
-
     def check(self, run):
         for promise in PROMISES:
             promise(self.stage, run)
@@ -82,7 +84,7 @@ def run(results, directory, build, postgres, s3, document):
         matrix = Matrix(stage.start())
         for fault, target in itertools.product(FAULTS, TARGETS):
             def play():
-                runs.append(matrix.outage(target, fault, fault.seconds))
+                runs.append(matrix.outage(target, fault, fault.brief if target.is_brief else fault.seconds))
                 matrix.check(runs[-1])
             results.run(f"outages/{target.title}/{fault.title}", play)
     finally:

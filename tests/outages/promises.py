@@ -11,7 +11,7 @@ WELL_S = 12
 SLACK_S = 5      # of a machine that has much else to do
 WELL_RUN = 5     # prompt successes, one after the other
 
-PASSING = re.compile(r"OK|250|NO \[UNAVAILABLE\]|4\d\d .*")
+PASSING = re.compile(r"OK|250|NO \[UNAVAILABLE\]|4\d\d .*|-ERR \[SYS/TEMP\]|NO \(TRYLATER\)")
 ENDING = re.compile(r"refused|closed|BYE")
 
 
@@ -39,6 +39,11 @@ def everyone(run):
         yield from clients.items()
 
 
+def is_with_it(run, operation, client):
+    """Is what fails the process that he is connected to?"""
+    return run.target.is_of(client.frontend) and client is run.clients[operation]
+
+
 def is_correct(stage, run):
     """An OK is true: what it shows is what is there, byte for byte."""
     for operation, client in everyone(run):
@@ -47,9 +52,9 @@ def is_correct(stage, run):
 
 
 def answers_fit(stage, run):
-    """A passing outage is told as such: `NO [UNAVAILABLE]`, 4yz. Connections end only with the process that they lead to, or in the middle of a long body."""
+    """A passing outage is told as such: `NO [UNAVAILABLE]`, 4yz, `-ERR [SYS/TEMP]`, `NO (TRYLATER)`. Connections end only with the process that they lead to, or in the middle of a long body."""
     for operation, client in everyone(run):
-        may_end = client.may_be_cut or (run.target.is_frontend() and client is run.clients.get(operation))
+        may_end = client.may_be_cut or is_with_it(run, operation, client)
         for a in client.attempts:
             if not PASSING.fullmatch(a.answer) and not (may_end and ENDING.fullmatch(a.answer)):
                 raise Wrong(f"{operation}: {a.answer}, {a.begin - run.begin:.1f} s after the outage began")
@@ -59,7 +64,7 @@ def answers_come(stage, run):
     """Nobody waits longer than {ANSWER_S} s for an answer, good or bad (no call between processes takes longer), unless the process that he is connected to is itself stopped."""
     for operation, client in everyone(run):
         for a in client.attempts:
-            begin = max(a.begin, run.end) if run.target.is_frontend() and a.end > run.end else a.begin
+            begin = max(a.begin, run.end) if is_with_it(run, operation, client) and a.end > run.end else a.begin
             if a.end - begin > ANSWER_S + SLACK_S:
                 raise Wrong(f"{operation}: {a.answer} after {a.end - begin:.1f} s")
 
@@ -81,7 +86,7 @@ def is_well_again(stage, run):
 
 
 def nothing_is_lost_or_doubled(stage, run):
-    """What was told OK or 250 is there, once, byte for byte; what was not is there once at most; who idles was told of every mail."""
+    """What was told OK or 250 is there, once, byte for byte, where it belongs; what was not is there once at most; who idles was told of every mail."""
     for operation, client in everyone(run):
         reader, answer = opened(stage.imap[1], client.place["user"])
         if not reader:

@@ -1,15 +1,16 @@
 """Where the outages happen: every service in two replicas, behind proxies; what can fail, and how."""
-import collections, concurrent.futures, re, signal
+import collections, concurrent.futures, itertools, re, signal
 
 from harness.mail import deliver
 from harness.proxy import Proxies
 from harness.stack import Stack
 
-from .clients import BODIES
-from .wire import opened
+from .clients import BODIES, OPERATIONS, Filtered, activate
+from .wire import editor, opened
 
 SLOW = (0.1, 200_000)  # seconds that each direction is late, bytes a second
 PROBES = 3
+FRONTENDS = ("imap", "lmtp", "pop3", "managesieve")  # what the clients are connected to
 
 
 class Behind:
@@ -42,7 +43,8 @@ class Stage(Stack):
 
     def start(self):
         super().start()
-        for name, addresses in (("imap", self.imap), ("lmtp", self.lmtp)):
+        for name in FRONTENDS:
+            addresses = getattr(self, name)
             host, port = addresses[0]
             addresses[0] = (host, self.proxies.port(f"{name}-1", port))
         return self
@@ -54,11 +56,11 @@ class Stage(Stack):
 
     # -- who is asked for an account
 
-    def home(self, action):
-        """The metadata replica (0, 1) that was asked most."""
-        before = [self.proxies.sent(f"metadata-{i}") for i in (1, 2)]
+    def home(self, kind, action):
+        """The replica (0, 1) that was asked most."""
+        before = [self.proxies.sent(f"{kind}-{i}") for i in (1, 2)]
         action()
-        asked = [self.proxies.sent(f"metadata-{i}") - old for i, old in zip((1, 2), before)]
+        asked = [self.proxies.sent(f"{kind}-{i}") - old for i, old in zip((1, 2), before)]
         return asked.index(max(asked))
 
     def homes(self, user):
@@ -68,9 +70,24 @@ class Stage(Stack):
                 opened(self.imap[1], user)[0].close()
 
         client = opened(self.imap[1], user)[0]
-        of_account = self.home(lambda: [client.command("STATUS INBOX (MESSAGES)") for _ in range(PROBES)])
+        of_account = self.home("metadata", lambda: [client.command("STATUS INBOX (MESSAGES)") for _ in range(PROBES)])
         client.close()
-        return of_account, self.home(log_in)
+        return of_account, self.home("metadata", log_in)
+
+    def checks_at(self, user, replica):
+        """Are the account's scripts checked there?"""
+        client = editor(self.managesieve[1], user)[0]
+        where = self.home("sieve", lambda: [client.command("CHECKSCRIPT", b"keep;") for _ in range(PROBES)])
+        client.close()
+        return where == replica
+
+    def script_at(self, user, replica):
+        """A script that is run there."""
+        for number in itertools.count():
+            script = f"{Filtered.SCRIPT} # {number}"
+            activate({"managesieve": self.managesieve[1], "user": user}, script)
+            if self.home("sieve", lambda: deliver(self, [user], BODIES[0], replica=1)) == replica:
+                return script
 
     def accounts(self, count):
         """{replica: `count` accounts at home there, whose logins are too}, with mails in their INBOX."""
@@ -86,19 +103,32 @@ class Stage(Stack):
             assert not refused, refused
         return found
 
+    def places(self):
+        """{replica: {operation: what its client needs}}; whatever its account asks for is at home there."""
+        return {replica: self.places_at(replica, users) for replica, users in self.accounts(len(OPERATIONS) + 1).items()}
+
+    def places_at(self, replica, users):
+        put = next(user for user in users if self.checks_at(user, replica))
+        users = iter([user for user in users if user != put])
+        where = {name: getattr(self, name)[replica] for name in FRONTENDS}
+        where.update(lmtp_of_idle=self.lmtp[1], script=self.script_at(next(users), replica))
+        return {name: {**where, "user": put if name == "PUTSCRIPT" else next(users)} for name in OPERATIONS}
+
 
 # ---- what can fail
 
 class Target:
-    """`processes`: names in the stack. `proxies`: those that stand before it. `has_twin`: another replica goes on."""
+    """
+    `processes`: names in the stack. `proxies`: those that stand before it. `is_brief`: what clients see of it is soon seen. `has_twin`: another
+    replica goes on.
+    """
 
-    def __init__(self, title, processes, proxies=None):
-        self.title, self.processes, self.proxies = title, processes, proxies or processes
+    def __init__(self, title, processes, proxies=None, is_brief=False):
+        self.title, self.processes, self.proxies, self.is_brief = title, processes, proxies or processes, is_brief
         self.has_twin = len(processes) == 1
 
-    def is_frontend(self):
-        """What the clients are connected to."""
-        return self.processes[:1] in (["imap-1"], ["lmtp-1"])
+    def is_of(self, service):
+        return self.processes == [f"{service}-1"]
 
     def signal(self, stage, sig):
         for name in self.processes:
@@ -141,21 +171,23 @@ TARGETS = (
     Target("metadata, both", ["metadata-1", "metadata-2"]),
     Target("blob, one of two", ["blob-1"]),
     Target("blob, both", ["blob-1", "blob-2"]),
-    Target("worker, one of two", ["worker-1"], [f"worker-1:{kind}-{i}" for kind in ("metadata", "blob") for i in (1, 2)]),
-    Target("imap, the client's", ["imap-1"]),
-    Target("lmtp, the client's", ["lmtp-1"]),
+    Target("sieve, one of two", ["sieve-1"], is_brief=True),
+    Target("sieve, both", ["sieve-1", "sieve-2"], is_brief=True),
+    Target("worker, one of two", ["worker-1"], [f"worker-1:{kind}-{i}" for kind in ("metadata", "blob") for i in (1, 2)], is_brief=True),
+    *(Target(f"{name}, the client's", [f"{name}-1"], is_brief=True) for name in FRONTENDS),
 )
 
 # ---- how
 
-Fault = collections.namedtuple("Fault", "title text seconds begin end")
+# `seconds` that it lasts, `brief` ones for what is.
+Fault = collections.namedtuple("Fault", "title text seconds brief begin end")
 
 FAULTS = (
-    Fault("killed", "`kill -9`, and started again after {} s", 20, lambda s, t: t.kill(s), lambda s, t: t.start(s)),
-    Fault("stopped", "SIGSTOP, and SIGCONT after {} s: connections stay, and nobody answers", 25,
+    Fault("killed", "`kill -9`, and started again after {}", 20, 8, lambda s, t: t.kill(s), lambda s, t: t.start(s)),
+    Fault("stopped", "SIGSTOP, and SIGCONT after {}: connections stay, and nobody answers", 25, 25,
           lambda s, t: t.signal(s, signal.SIGSTOP), lambda s, t: t.signal(s, signal.SIGCONT)),
-    Fault("refusing", "For {} s connects are refused, and what was connected was reset; the process lives", 20,
+    Fault("refusing", "For {} connects are refused, and what was connected was reset; the process lives", 20, 8,
           lambda s, t: t.proxy(s, "refuse"), lambda s, t: t.proxy(s, "pass")),
-    Fault("slow", f"For {{}} s each direction is {SLOW[0] * 1000:.0f} ms late, and takes {SLOW[1] // 1000} KB a second for each connection", 8,
+    Fault("slow", f"For {{}} each direction is {SLOW[0] * 1000:.0f} ms late, and takes {SLOW[1] // 1000} KB a second for each connection", 8, 8,
           lambda s, t: t.proxy(s, "slow", *SLOW), lambda s, t: t.proxy(s, "pass")),
 )
