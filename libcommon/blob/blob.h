@@ -41,7 +41,7 @@ struct blob_upload {
 };
 
 /*
- * Begin one. Of `caller` the bus, role, log, token and deadline are copied; a deadline of 0 gives each chunk the method's own. Sends
+ * Begin one. Of `caller` the bus, role, log, token, deadline and patience are copied; a deadline of 0 gives each chunk the method's own. Sends
  * nothing yet. Must be ended by blob_upload_finish or blob_upload_abort.
  */
 void blob_upload_begin(struct blob_upload *up, const struct bus_call *caller);
@@ -50,7 +50,7 @@ void blob_upload_begin(struct blob_upload *up, const struct bus_call *caller);
  * client's data can be drained with the same calls; each returns the first error again.
  *
  * ERR_UNAVAILABLE, ERR_DEADLINE  no blob service, or no store behind it
- * ERR_BUSY       too many uploads at once
+ * ERR_BUSY       too many uploads at once, and the caller has no patience
  * ERR_STALE      the upload was idle for too long (2 minutes), or its replica is gone: send the body again
  * ERR_CLOCK      clocks are too far apart to store anything
  */

@@ -9,7 +9,7 @@ blob_reader_begin(struct blob_reader *in, const struct bus_call *caller, struct 
 	*in = (struct blob_reader){ .at = offset, .end = length < UINT64_MAX - offset ? offset + length : UINT64_MAX };
 	for (int i = 0; i < 2; i++) {
 		in->call[i] = (struct bus_call){ .bus = caller->bus, .role = caller->role, .log = caller->log,
-			.token = caller->token, .deadline_ms = caller->deadline_ms };
+			.token = caller->token, .deadline_ms = caller->deadline_ms, .is_patient = caller->is_patient };
 		/* The pieces of a body come from one replica, which keeps its index. */
 		in->call[i].route = str_hash(ref);
 	}

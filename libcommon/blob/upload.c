@@ -12,7 +12,7 @@ blob_upload_begin(struct blob_upload *up, const struct bus_call *caller)
 {
 	*up = (struct blob_upload){ 0 };
 	up->call = (struct bus_call){ .bus = caller->bus, .role = caller->role, .log = caller->log, .token = caller->token,
-		.deadline_ms = caller->deadline_ms };
+		.deadline_ms = caller->deadline_ms, .is_patient = caller->is_patient };
 	/* The object has no name yet; any replica will do, and they share the work. */
 	up->call.route = random_u64();
 }

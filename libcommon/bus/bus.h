@@ -66,6 +66,7 @@ struct bus_call {
 	uint64_t route;        /* account, or hash of the object: chooses the replica */
 	struct uuid key;       /* for methods with a key: set by bus_call_key, used for one effect and its repetitions */
 	bool has_key;
+	bool is_patient;       /* while all are busy, ask them again: ERR_DEADLINE in place of ERR_BUSY */
 	bool is_pinned;        /* talk to `replica` alone: the next part of something begun there, or one Watch each */
 	uint64_t replica;      /* in: with is_pinned; out: who answered */
 	struct str detail;     /* out: what the other side said about an error, for the log or for people; in the arena */

@@ -11,6 +11,8 @@
 enum {
 	FAIR_TIME_MS = 1000, /* a caller that gave a replica less time than this learned nothing about its health */
 	TURN_MS = 5000,      /* the longest that one is waited for while there is another */
+	PAUSE_MIN_MS = 5,    /* before those that were busy are asked again, */
+	PAUSE_MAX_MS = 200,  /* longer each time */
 };
 
 struct bus_future {
@@ -27,6 +29,7 @@ struct bus_future {
 	struct bus_replica *replica;
 	struct bus_lane *lane; /* NULL: nothing is under way */
 	int64_t attempt_ms;    /* how long this replica was given */
+	int64_t pause_ms;      /* the last one, for those that are busy */
 	bool is_over;          /* `err` is the answer */
 	bool is_perhaps_done;
 	enum err err;
@@ -101,11 +104,29 @@ prepare(struct bus_future *f, struct bus_call *call, const struct bus_method *me
 		end(f, ERR_DEADLINE);
 }
 
+/* Then everybody may be asked anew. Not all at the same moment, who were refused together. */
+static void
+pause_for_the_busy(struct bus_future *f)
+{
+	int64_t left_us = clock_left_ms(f->deadline_ms) * 1000, us;
+	struct timespec time;
+
+	f->pause_ms = f->pause_ms == 0 ? PAUSE_MIN_MS : f->pause_ms * 2 < PAUSE_MAX_MS ? f->pause_ms * 2 : PAUSE_MAX_MS;
+	us = f->pause_ms * 500 + (int64_t)(random_u64() % (uint64_t)(f->pause_ms * 500));
+	us = us < left_us ? us : left_us;
+	time = (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+	nanosleep(&time, NULL);
+	f->search.count = 0;
+	f->err = ERR_OK;
+}
+
 /* No replica is left to ask: what is the caller told? */
 static void
 end_unanswered(struct bus_future *f)
 {
-	if (clock_left_ms(f->deadline_ms) == 0 || f->err == ERR_DEADLINE)
+	if (f->err == ERR_BUSY && f->call->is_patient && clock_left_ms(f->deadline_ms) > 0)
+		pause_for_the_busy(f);
+	else if (clock_left_ms(f->deadline_ms) == 0 || f->err == ERR_DEADLINE)
 		end(f, ERR_DEADLINE);
 	else if (f->is_perhaps_done && f->method->needs_key)
 		end(f, ERR_UNKNOWN_OUTCOME);
@@ -147,20 +168,16 @@ set_detail(struct bus_future *f, struct str detail)
 static enum bus_outcome
 judge_status(struct bus_future *f, enum err status)
 {
-	bool is_pinned = f->search.is_pinned;
-
 	switch (status) {
 	case ERR_GOING_AWAY:
 		f->err = ERR_UNAVAILABLE;
-		if (is_pinned)
+		if (f->search.is_pinned)
 			end(f, status);
 		return BUS_GOING_AWAY;
 	case ERR_UNAVAILABLE:
 	case ERR_CLOCK: /* it did nothing, and another's clock may be right */
 	case ERR_BUSY:
 		f->err = status;
-		if (is_pinned)
-			end(f, status);
 		return status == ERR_BUSY ? BUS_REFUSED : BUS_FAILED;
 	default:
 		end(f, status);

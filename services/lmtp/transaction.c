@@ -55,5 +55,6 @@ lmtp_transaction_end(struct lmtp_transaction *mail)
 struct bus_call
 lmtp_transaction_call(const struct lmtp_transaction *mail, struct arena *arena)
 {
-	return (struct bus_call){ .bus = mail->origin.context->bus, .arena = arena, .role = BUS_ROLE_LMTP, .log = *mail->origin.log };
+	return (struct bus_call){ .bus = mail->origin.context->bus, .arena = arena, .role = BUS_ROLE_LMTP, .log = *mail->origin.log,
+		.is_patient = true };
 }

@@ -5,6 +5,7 @@ from harness.check import only
 from harness.mail import deliver, imap, message, ok
 from harness.processes import wait_for
 from harness.smtp_sink import Sink
+from integration.test_drain import own_stack
 from integration.test_lmtp_delivery import Raw, inbox, received
 
 
@@ -188,6 +189,21 @@ def test_fifty_scripts_of_one_mail_decide_side_by_side(stack):
     assert raw.finish(message("all", "a word\r\n"), 50) == [250] * 50
     for i, user in enumerate(users):
         assert len(mailbox(stack, user, f"Box {i % 3}")) == 1 and inbox(stack, user) == []
+
+
+def test_what_busy_services_do_not_take_at_once_waits(stack):
+    """Eight sessions at once, each with fifty scripts and as many mails that they make: more calls than services with one thread let wait."""
+    with own_stack(stack, **{"blob.threads": 1, "sieve.threads": 1}) as own:
+        users = [scripted(own, 'require ["editheader", "fileinto", "mailbox"]; addheader "X-Kept" "1"; fileinto :create "Kept";') for _ in range(10)]
+        recipients = [user.replace("@", f"+{i}@") for user in users for i in range(5)]
+        sessions = [Raw(own, i).begin(recipients) for i in range(8)]
+        for i, raw in enumerate(sessions):
+            raw.socket.sendall(message(f"mail {i}") + b".\r\n")
+        for raw in sessions:
+            replies = [raw.reply() for _ in recipients]
+            assert [code for code, _ in replies] == [250] * 50, replies
+        assert [len(mailbox(own, user, "Kept")) for user in users] == [40] * 10
+        assert own.metric("blob", "sora_bus_refused_total") > 0 and own.metric("sieve", "sora_bus_refused_total") > 0
 
 
 def test_scripts_see_whom_the_mta_has_the_mail_from(stack):

@@ -197,6 +197,39 @@ Test(bus_faults, past_its_limits_a_peer_is_busy_and_the_next_is_asked)
 	}
 }
 
+Test(bus_faults, the_patient_ask_the_busy_again_until_their_time_is_over)
+{
+	struct peer peer = { .limits = { .threads = 1, .queue = 1 }, .sleep_ms = 300 };
+	struct caller caller, other;
+	struct bus_future *futures[2];
+
+	peer_start(&peer, "one", fresh_url(TCP));
+	caller_start(&caller, 1, &peer.url);
+	caller_start(&other, 1, &peer.url);
+	cr_assert_str_eq(ping(&caller), "one");
+	for (int is_pinned = 0; is_pinned < 2; is_pinned++) {
+		for (int n = 0; n < 2; n++) {
+			futures[n] = metadata_ping_start(&other.call, &empty);
+			sleep_ms(50);
+		}
+		caller.call.is_pinned = is_pinned;
+		caller.call.replica = str_hash(peer.url);
+		caller.call.is_patient = false;
+		cr_assert_str_eq(ping(&caller), "BUSY", "pinned: %d", is_pinned);
+		caller.call.is_patient = true;
+		caller.call.deadline_ms = clock_mono_ms() + 50;
+		cr_assert_str_eq(ping(&caller), "DEADLINE", "pinned: %d", is_pinned);
+		cr_assert(clock_left_ms(caller.call.deadline_ms) == 0 && clock_mono_ms() < caller.call.deadline_ms + 100);
+		caller.call.deadline_ms = 0;
+		cr_assert_str_eq(ping(&caller), "one", "pinned: %d", is_pinned);
+		for (int n = 0; n < 2; n++)
+			cr_assert_eq(metadata_ping_wait(futures[n], NULL), ERR_OK);
+	}
+	caller_stop(&other);
+	caller_stop(&caller);
+	peer_stop(&peer);
+}
+
 Test(bus_faults, unavailable_is_asked_elsewhere_other_errors_are_answers)
 {
 	struct peer peers[2] = { 0 };

@@ -143,6 +143,7 @@ put_run(struct rpc *rpc, const BlobPutRequest *req, BlobPutReply *reply)
 	struct peers *peers = rpc->service;
 
 	peers->puts++;
+	usleep((useconds_t)peers->put_ms * 1000);
 	if (req->offset == 0)
 		peers->body_len = 0;
 	if (peers->body_len + rpc->chunk.len <= PEER_BODY_MAX && rpc->chunk.len > 0)
@@ -186,6 +187,7 @@ void
 peers_start(struct peers *peers, const char *settings)
 {
 	static const struct bus_limits limits = { .threads = 2, .queue = 10, .in_flight = 10 };
+	static const struct bus_limits ten_puts = { .threads = 2, .queue = 20, .in_flight = 10 }, usual = { .threads = 2 };
 	unsigned long long n = random_u64();
 	struct buffer problems = { 0 };
 	struct str yaml;
@@ -204,8 +206,8 @@ peers_start(struct peers *peers, const char *settings)
 	peers->context = (struct service_context){ .config = peers->config, .bus = bus_new(peers->config),
 		.hostname = STR("sora.test") };
 	cr_assert_eq(metadata_serve(peers->context.bus, &metadata, peers, &limits), ERR_OK);
-	cr_assert_eq(blob_serve(peers->context.bus, &blob, peers, &limits), ERR_OK);
-	cr_assert_eq(sieve_serve(peers->context.bus, &sieve, peers, &limits), ERR_OK);
+	cr_assert_eq(blob_serve(peers->context.bus, &blob, peers, &ten_puts), ERR_OK);
+	cr_assert_eq(sieve_serve(peers->context.bus, &sieve, peers, &usual), ERR_OK);
 	cr_assert_eq(lmtp_service.start(&peers->context, &peers->lmtp), ERR_OK);
 	connect_client(peers);
 }

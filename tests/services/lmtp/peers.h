@@ -18,6 +18,7 @@ struct peers {
 	enum err resolve, deliver, put;    /* the call's own outcome */
 	enum err results[16];              /* of the first recipients of a Deliver */
 	size_t results_missing;            /* so many are left out at the end of the answer */
+	int put_ms;                        /* how long a Put takes, of which ten are let in at a time */
 	enum err filter;
 	/* What the Sieve service says; NULL: an implicit keep. `try` counts its calls, from 0. */
 	void (*decide)(int try, const SieveFilterRequest *req, SieveFilterReply *reply, struct arena *arena);

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "libcommon/core/metrics.h"
 #include "peers.h"
 #include "services/lmtp/actions.h"
 #include "services/lmtp/wire.h"
@@ -212,6 +213,25 @@ Test(lmtp_filter, two_names_of_an_account_redirect_and_answer_once)
 	cr_assert(peers.filters == 2 && peers.copy_count == 1 && peers.action_count == 2 && peers.puts == 2);
 	cr_assert(peers.actions[0].send != NULL && peers.actions[0].mail == NULL && peers.actions[0].claim == NULL);
 	cr_assert(peers.actions[1].send != NULL && peers.actions[1].mail != NULL && peers.actions[1].claim != NULL);
+	peers_stop(&peers);
+}
+
+Test(lmtp_filter, mails_that_scripts_make_are_stored_few_at_a_time)
+{
+	struct peers peers = { .decide = redirect_and_answer, .put_ms = 10 };
+	struct buffer text = { 0 };
+	int64_t refused = metric_get(METRIC_BUS_REFUSED);
+
+	peers_start(&peers, "");
+	buffer_add(&text, STR("MAIL FROM:<s@x>\r\n"));
+	for (int i = 0; i < 30; i++)
+		buffer_printf(&text, "RCPT TO:<s%d@x>\r\n", 100 + i);
+	buffer_add(&text, STR("DATA\r\n"));
+	peers_talk(&peers, arena_cstr(&peers.arena, buffer_str(&text)), 32);
+	cr_assert_eq(peers_talk(&peers, TEXT, 30).len, strlen("250 ") * 30);
+	cr_assert(peers.filters == 30 && peers.copy_count == 30 && peers.puts == 31);
+	cr_assert_eq(metric_get(METRIC_BUS_REFUSED), refused, "never more than are let in");
+	buffer_clear(&text);
 	peers_stop(&peers);
 }
 
