@@ -47,12 +47,23 @@ admin_exit_code(enum err err)
 }
 
 const struct admin_command *
-admin_command_find(struct str name)
+admin_command_at(size_t i)
 {
 	for (size_t g = 0; g < GROUP_COUNT; g++)
 		for (const struct admin_command *c = groups[g]; c->name != NULL; c++)
-			if (str_equal(str_c(c->name), name))
+			if (i-- == 0)
 				return c;
+	return NULL;
+}
+
+const struct admin_command *
+admin_command_find(struct str name)
+{
+	const struct admin_command *c;
+
+	for (size_t i = 0; (c = admin_command_at(i)) != NULL; i++)
+		if (str_equal(str_c(c->name), name))
+			return c;
 	return NULL;
 }
 
@@ -70,10 +81,11 @@ help_options(uint64_t options, struct buffer *out)
 void
 admin_help_all(struct buffer *out)
 {
+	const struct admin_command *c;
+
 	buffer_printf(out, "Usage: sora-admin [OPTIONS] COMMAND [ARGUMENTS]\n\nCommands:\n");
-	for (size_t g = 0; g < GROUP_COUNT; g++)
-		for (const struct admin_command *c = groups[g]; c->name != NULL; c++)
-			buffer_printf(out, "  %-16s %s\n", c->name, c->help);
+	for (size_t i = 0; (c = admin_command_at(i)) != NULL; i++)
+		buffer_printf(out, "  %-16s %s\n", c->name, c->help);
 	buffer_printf(out, "  %-16s %s\n\nOptions of every command:\n", "help COMMAND", "what a command does, and its options");
 	help_options(ADMIN_OPTS_COMMON, out);
 	buffer_printf(out, "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no such thing, 4 it exists, 5 Sora was not reached.\n");

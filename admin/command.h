@@ -37,6 +37,8 @@ extern const struct admin_command admin_scripts[];
 extern const struct admin_command admin_sieve_test[];
 extern const struct admin_command admin_uidl[];
 
+/* All commands, by number; NULL past the last. */
+const struct admin_command *admin_command_at(size_t i);
 /* NULL: there is none. */
 const struct admin_command *admin_command_find(struct str name);
 /* All of them, or one, for people. */
