@@ -31,7 +31,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/
 FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)
 FUZZ_MORE-imap = $(filter-out %/main.c,$(wildcard services/imap/*.c services/imap/commands/*.c services/imap/ext/*/*.c)) $(imap_tables) \
 	$(wildcard libcommon/sasl/*.c libcommon/net/*.c libcommon/bus/*.c libcommon/blob/*.c) $(filter %.pb-c.c %/methods.c %.client.c,$(proto_made))
-FUZZ_MORE-lmtp = $(addprefix services/lmtp/,parser.c data.c chunk.c client.c trace.c) libcommon/net/proxy.c
+FUZZ_MORE-lmtp = $(addprefix services/lmtp/,parser.c data.c chunk.c client.c trace.c) libcommon/net/proxy.c libcommon/net/xclient.c
 FUZZ_MORE-pop3 = services/pop3/parser.c services/pop3/stuff.c
 FUZZ_MORE-managesieve = services/managesieve/parser.c services/managesieve/string.c
 FUZZ_MORE-sieve = $(filter-out $(addprefix services/sieve/,main.c service.c cache.c wire.c),$(wildcard services/sieve/*.c services/sieve/base/*.c \

@@ -288,7 +288,7 @@ net_xclient(struct net_conn *conn, struct str arguments)
 
 	if (!net_can_xclient(conn))
 		return ERR_DENIED;
-	TRY(xclient_parse(arguments, &client));
+	TRY(xclient_client(arguments, &client));
 	return client.len > 0 ? conn_set_peer(conn, &client) : ERR_OK;
 }
 

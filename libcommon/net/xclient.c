@@ -1,37 +1,87 @@
-/* XCLIENT, by which a proxy that speaks the protocol itself says who its client is. */
+/* XCLIENT and XFORWARD, by which a proxy that speaks the protocol itself says who its client is. */
 #include "libcommon/net/xclient.h"
 
-static enum err
-parse_address(struct str value, struct net_address *ret_client)
+static int
+hex_digit(char c)
 {
-	static const struct str ipv6 = { "IPV6:", 5 };
-	struct net_network network;
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 
-	if (str_equal_nocase(value, STR("[UNAVAILABLE]")) || str_equal_nocase(value, STR("[TEMPUNAVAIL]"))) {
-		*ret_client = (struct net_address){ 0 };
-		return ERR_OK;
+/* RFC 3461 s. 4: "+2B" is "+". */
+static bool
+decode_xtext(struct str value, struct xclient_attribute *ret)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.ptr[i];
+
+		if (c == '+') {
+			int high = i + 1 < value.len ? hex_digit(value.ptr[i + 1]) : -1, low = i + 2 < value.len ? hex_digit(value.ptr[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return false;
+			c = (char)(high * 16 + low);
+			i += 2;
+		}
+		if (len == XCLIENT_VALUE_MAX)
+			return false;
+		ret->text[len++] = c;
 	}
-	if (str_equal_nocase(str_sub(value, 0, ipv6.len), ipv6))
-		value = str_sub(value, ipv6.len, SIZE_MAX);
-	if (str_index(value, '/') < value.len)
+	ret->text[len] = '\0';
+	ret->value = str_from(ret->text, len);
+	return true;
+}
+
+enum err
+xclient_next(struct str *rest, struct xclient_attribute *ret)
+{
+	struct str word;
+	size_t equals;
+
+	do {
+		if (!str_split(rest, ' ', &word))
+			return ERR_NONEXISTENT;
+	} while (word.len == 0);
+	equals = str_index(word, '=');
+	if (equals == 0 || equals + 1 >= word.len || !decode_xtext(str_sub(word, equals + 1, SIZE_MAX), ret))
 		return ERR_SYNTAX;
-	TRY(net_network_parse(value, &network));
-	*ret_client = network.address;
+	ret->name = str_sub(word, 0, equals);
+	ret->is_known = !str_equal_nocase(ret->value, STR("[UNAVAILABLE]")) && !str_equal_nocase(ret->value, STR("[TEMPUNAVAIL]"));
 	return ERR_OK;
 }
 
 enum err
-xclient_parse(struct str arguments, struct net_address *ret_client)
+xclient_address(struct str value, struct net_address *ret)
 {
-	struct str rest = str_trim(arguments), value, name;
-	struct net_address client = { 0 };
+	struct str tag = STR("IPV6:");
+	bool is_tagged = str_starts_with_nocase(value, tag);
+	struct net_network network;
 
-	while (str_split(&rest, ' ', &value)) {
-		if (!str_split(&value, '=', &name) || name.len == 0 || value.ptr == NULL)
-			return ERR_SYNTAX;
-		if (str_equal_nocase(name, STR("ADDR")))
-			TRY(parse_address(value, &client));
+	if (is_tagged)
+		value = str_sub(value, tag.len, SIZE_MAX);
+	if (str_index(value, '/') < value.len || net_network_parse(value, &network) != ERR_OK || (is_tagged && network.address.len == 4))
+		return ERR_SYNTAX;
+	*ret = network.address;
+	return ERR_OK;
+}
+
+enum err
+xclient_client(struct str arguments, struct net_address *ret_client)
+{
+	struct net_address client = { 0 };
+	struct xclient_attribute attribute;
+	enum err err;
+
+	while ((err = xclient_next(&arguments, &attribute)) == ERR_OK) {
+		if (!str_equal_nocase(attribute.name, STR("ADDR")))
+			continue;
+		client = (struct net_address){ 0 };
+		if (attribute.is_known)
+			TRY(xclient_address(attribute.value, &client));
 	}
+	if (err != ERR_NONEXISTENT)
+		return err;
 	*ret_client = client;
 	return ERR_OK;
 }

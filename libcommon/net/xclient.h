@@ -1,6 +1,6 @@
 /*
- * XCLIENT, by which a proxy that speaks the protocol itself says who its client is.                    postfix.org, XCLIENT_README
- *
+ * XCLIENT and XFORWARD, by which a proxy that speaks the protocol itself says who its client is.
+ *                                                                  postfix.org, XCLIENT_README, XFORWARD_README; RFC 3461 s. 4 (xtext)
  * Pure.
  */
 #ifndef SORA_NET_XCLIENT_H
@@ -8,12 +8,33 @@
 
 #include "libcommon/net/proxy.h"
 
+enum { XCLIENT_VALUE_MAX = 255 }; /* bytes of a value */
+
+/* "ADDR=192.0.2.1" */
+struct xclient_attribute {
+	struct str name;
+	struct str value; /* in `text`, without its xtext */
+	bool is_known;    /* false: the proxy says that it does not know, [UNAVAILABLE] or [TEMPUNAVAIL] */
+	char text[XCLIENT_VALUE_MAX + 1];
+};
+
 /*
- * "ADDR=192.0.2.1 PORT=4711": what stands behind the command's name. ADDR may have "IPV6:" before an address of IPv6; other attributes are
- * not looked at. *ret_client has len 0 when the proxy does not know the address, or does not say.
+ * The next attribute of `*rest`, what stands behind the command's name: "ADDR=192.0.2.1 PORT=4711".
+ *
+ * ERR_NONEXISTENT  there is none left
+ * ERR_SYNTAX       not "NAME=value", or longer than XCLIENT_VALUE_MAX
+ */
+enum err xclient_next(struct str *rest, struct xclient_attribute *ret);
+
+/* The value of ADDR: "192.0.2.1", "2001:db8::1" or "IPV6:2001:db8::1". ERR_SYNTAX: it is none. */
+enum err xclient_address(struct str value, struct net_address *ret);
+
+/*
+ * The client of XCLIENT's arguments; attributes other than ADDR are not looked at. *ret_client has len 0 when the proxy does not know the
+ * address, or does not say.
  *
  * ERR_SYNTAX: not attributes, or no address.
  */
-enum err xclient_parse(struct str arguments, struct net_address *ret_client);
+enum err xclient_client(struct str arguments, struct net_address *ret_client);
 
 #endif

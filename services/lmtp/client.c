@@ -8,8 +8,6 @@
 static bool
 read_text(struct str value, char text[LMTP_CLIENT_MAX + 1])
 {
-	if (value.len > LMTP_CLIENT_MAX)
-		return false;
 	for (size_t i = 0; i < value.len; i++)
 		if ((unsigned char)value.ptr[i] < ' ' || value.ptr[i] == 0x7f)
 			return false;
@@ -18,20 +16,14 @@ read_text(struct str value, char text[LMTP_CLIENT_MAX + 1])
 	return true;
 }
 
-/* An IPv6 address has "IPV6:" before it. */
 static bool
 read_address(struct str value, char text[LMTP_CLIENT_MAX + 1])
 {
-	struct str tag = STR("IPV6:");
-	bool is_tagged = str_starts_with_nocase(value, tag);
-	struct net_network network;
+	struct net_address address;
 
-	if (is_tagged)
-		value = str_sub(value, tag.len, SIZE_MAX);
-	if (str_index(value, '/') < value.len || net_network_parse(value, &network) != ERR_OK ||
-	    (is_tagged && network.address.len == 4))
+	if (xclient_address(value, &address) != ERR_OK)
 		return false;
-	net_address_print(&network.address, text);
+	net_address_print(&address, text);
 	return true;
 }
 
@@ -74,34 +66,6 @@ const struct lmtp_attribute lmtp_xforward_attributes[] = {
 	{ NULL, 0, NULL },
 };
 
-static int
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* RFC 3461 s. 4: "+2B" is "+". In place of `*len` bytes. */
-static bool
-decode_xtext(char *text, size_t *len)
-{
-	size_t to = 0;
-
-	for (size_t i = 0; i < *len; i++) {
-		if (text[i] == '+') {
-			int high = i + 1 < *len ? hex_digit(text[i + 1]) : -1, low = i + 2 < *len ? hex_digit(text[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				return false;
-			text[to++] = (char)(high * 16 + low);
-			i += 2;
-		} else {
-			text[to++] = text[i];
-		}
-	}
-	*len = to;
-	return true;
-}
-
 static const struct lmtp_attribute *
 find(const struct lmtp_attribute *table, struct str name)
 {
@@ -111,24 +75,13 @@ find(const struct lmtp_attribute *table, struct str name)
 	return NULL;
 }
 
-/* "NAME=value" */
 static bool
-update_one(struct str word, const struct lmtp_attribute *table, struct lmtp_client *client)
+update_one(const struct xclient_attribute *said, const struct lmtp_attribute *table, struct lmtp_client *client)
 {
-	size_t equals = str_index(word, '=');
-	const struct lmtp_attribute *attribute = find(table, str_sub(word, 0, equals));
-	char value[LMTP_CLIENT_MAX * 3 + 1], text[LMTP_CLIENT_MAX + 1] = "";
-	size_t len = word.len - equals - (equals < word.len);
-	bool is_known;
+	const struct lmtp_attribute *attribute = find(table, said->name);
+	char text[LMTP_CLIENT_MAX + 1] = "";
 
-	if (attribute == NULL || len == 0 || len >= sizeof(value))
-		return false;
-	memcpy(value, word.ptr + equals + 1, len);
-	if (!decode_xtext(value, &len))
-		return false;
-	is_known = !str_equal_nocase(str_from(value, len), STR("[UNAVAILABLE]")) &&
-	    !str_equal_nocase(str_from(value, len), STR("[TEMPUNAVAIL]"));
-	if (is_known && !attribute->read(str_from(value, len), text))
+	if (attribute == NULL || (said->is_known && !attribute->read(said->value, text)))
 		return false;
 	if (attribute->offset != SIZE_MAX)
 		memcpy((char *)client + attribute->offset, text, strlen(text) + 1);
@@ -139,17 +92,16 @@ enum err
 lmtp_client_update(struct str args, const struct lmtp_attribute *table, struct lmtp_client *client)
 {
 	struct lmtp_client updated = *client;
-	struct str word;
+	struct xclient_attribute said;
 	size_t count = 0;
+	enum err err;
 
-	while (str_split(&args, ' ', &word)) {
-		if (word.len == 0)
-			continue;
-		if (!update_one(word, table, &updated))
+	while ((err = xclient_next(&args, &said)) == ERR_OK) {
+		if (!update_one(&said, table, &updated))
 			return ERR_SYNTAX;
 		count++;
 	}
-	if (count == 0)
+	if (err != ERR_NONEXISTENT || count == 0)
 		return ERR_SYNTAX;
 	*client = updated;
 	return ERR_OK;

@@ -1,6 +1,5 @@
 /*
  * Whom a mail comes from: the client of the connection, or, when a trusted one says so by XCLIENT or XFORWARD, its own client.
- *                                                                  postfix.org, XCLIENT_README, XFORWARD_README; RFC 3461 s. 4 (xtext)
  * Pure.
  */
 #ifndef SORA_LMTP_CLIENT_H
@@ -8,9 +7,9 @@
 
 #include "libcommon/core/arena.h"
 #include "libcommon/core/err.h"
-#include "libcommon/net/proxy.h"
+#include "libcommon/net/xclient.h"
 
-enum { LMTP_CLIENT_MAX = 255 }; /* bytes of a name */
+enum { LMTP_CLIENT_MAX = XCLIENT_VALUE_MAX }; /* bytes of a name */
 
 /* What is known of a client; "": it is not. */
 struct lmtp_client {

@@ -16,7 +16,11 @@ static const struct {
 	{ STR("ADDR="), ERR_SYNTAX, "" },
 	{ STR("ADDR"), ERR_SYNTAX, "" },
 	{ STR("=192.0.2.1"), ERR_SYNTAX, "" },
-	{ STR("ADDR=192.0.2.1  PORT=1"), ERR_SYNTAX, "" },
+	{ STR("  ADDR=192.0.2.1  PORT=1 "), ERR_OK, "192.0.2.1" },
+	{ STR("ADDR=192.0.2.1 ADDR=[UNAVAILABLE]"), ERR_OK, "" },
+	{ STR("ADDR=+31+30.0.0.1"), ERR_OK, "10.0.0.1" },
+	{ STR("ADDR=10.0.0.1 NAME=+0"), ERR_SYNTAX, "" },
+	{ STR("ADDR=IPV6:10.0.0.1"), ERR_SYNTAX, "" },
 	{ STR("ADDR=192.0.2.0/24"), ERR_SYNTAX, "" },
 	{ STR("ADDR=192.0.2.256"), ERR_SYNTAX, "" },
 	{ STR("ADDR=localhost"), ERR_SYNTAX, "" },
@@ -29,7 +33,7 @@ Test(xclient, reads_who_the_client_is)
 		struct net_address client = { 0 };
 		char text[NET_ADDRESS_TEXT];
 
-		cr_expect_eq(xclient_parse(cases[i].arguments, &client), cases[i].err, "%.*s", STR_ARG(cases[i].arguments));
+		cr_expect_eq(xclient_client(cases[i].arguments, &client), cases[i].err, "%.*s", STR_ARG(cases[i].arguments));
 		net_address_print(&client, text);
 		cr_expect_str_eq(text, cases[i].client, "%.*s: %s", STR_ARG(cases[i].arguments), text);
 	}
