@@ -53,7 +53,7 @@ conn_new(struct listener *listener, int fd, uint32_t slot, const struct net_addr
 	conn->slot = slot;
 	conn->is_tls_listener = listener->is_tls;
 	conn->push_at = OUTPUT_CHUNK;
-	conn->accepted_ms = conn->active_ms = clock_mono_ms();
+	conn->accepted_ms = conn->unknown_ms = conn->active_ms = clock_mono_ms();
 	conn->idle_ms = server->limits.idle_ms;
 	snprintf(conn->id, sizeof(conn->id), "%016" PRIx64, random_u64());
 	conn->log = server->log;
@@ -171,7 +171,7 @@ static int64_t
 read_deadline(const struct net_conn *conn, int64_t timeout_ms)
 {
 	int64_t deadline_ms = clock_mono_ms() + timeout_ms;
-	int64_t login_ms = conn->accepted_ms + conn->server->limits.login_ms;
+	int64_t login_ms = conn->unknown_ms + conn->server->limits.login_ms;
 
 	if (conn->user == NULL && conn->server->limits.login_ms > 0 && login_ms < deadline_ms)
 		return login_ms;
@@ -336,6 +336,16 @@ net_set_user(struct net_conn *conn, struct str user)
 	conn->user = name;
 	conn->log.user = name->text;
 	return ERR_OK;
+}
+
+void
+net_clear_user(struct net_conn *conn)
+{
+	conn_leave_share(conn);
+	tally_drop(&conn->server->users, conn->user);
+	conn->user = NULL;
+	conn->log.user = STR_NONE;
+	conn->unknown_ms = clock_mono_ms();
 }
 
 void

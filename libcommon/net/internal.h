@@ -74,6 +74,7 @@ struct net_conn {
 	size_t scanned;         /* of `in`, by protocol->frame */
 	size_t push_at;         /* try to send when `out` is so long */
 	int64_t accepted_ms;
+	int64_t unknown_ms;     /* since when it is nobody's, while it has no user */
 	int64_t active_ms;      /* the last request's end */
 	int64_t progress_ms;    /* also the linger's start */
 	uint64_t progress_out;

@@ -57,7 +57,7 @@ struct net_limits {
 	size_t threads_min, threads_max; /* that run sessions; one more always polls */
 	size_t connections;        /* in all */
 	size_t per_address;        /* 0: no limit */
-	int64_t login_ms;          /* from accept to net_set_user; 0: this protocol has no login, idle_ms counts from the start */
+	int64_t login_ms;          /* from accept, or net_clear_user, to net_set_user; 0: this protocol has no login, idle_ms counts from the start */
 	int64_t idle_ms;           /* without a request, once logged in; may be changed by net_set_idle */
 	/*
 	 * In so long a client takes 64 KiB of what waits for it, or all, and 512 KiB when a thread waits; else NET_END_SLOW. Who takes a
@@ -148,6 +148,8 @@ enum err net_starttls(struct net_conn *conn);
 
 /* Logged in: the login timeout is over, limits by user count (ERR_LIMIT: too many, nothing changed), logs say who. Copied. */
 enum err net_set_user(struct net_conn *conn, struct str user);
+/* Logged out: the connection is nobody's again, whose time for the login begins anew. */
+void net_clear_user(struct net_conn *conn);
 void net_set_idle(struct net_conn *conn, int64_t idle_ms);
 /* Within something that a drain should let come to its end (a mail after DATA), also while parked; false: it is over. */
 void net_hold(struct net_conn *conn, bool is_held);

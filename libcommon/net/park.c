@@ -232,7 +232,7 @@ deadline_of(const struct net_conn *conn, enum net_end *ret_end)
 	} else {
 		at_ms = conn->active_ms + conn->idle_ms;
 		if (conn->user == NULL && limits->login_ms > 0)
-			at_ms = sooner(at_ms, conn->accepted_ms + limits->login_ms);
+			at_ms = sooner(at_ms, conn->unknown_ms + limits->login_ms);
 	}
 	if (drain_ms == 0 || conn->is_held || drain_ms > at_ms || conn->phase == PHASE_CLOSING || conn->phase == PHASE_LINGER)
 		return at_ms;

@@ -57,6 +57,7 @@ managesieve_enter(struct managesieve_session *session, uint64_t account, struct 
 void
 managesieve_leave(struct managesieve_session *session)
 {
+	net_clear_user(session->conn);
 	arena_clear(&session->login);
 	session->account = 0;
 	session->user = session->token = STR_NONE;

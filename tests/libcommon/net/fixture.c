@@ -133,6 +133,10 @@ run_line(struct net_conn *conn, struct str line)
 		return net_printf(conn, "%.*s\r\n", STR_ARG(net_peer(conn)));
 	if (str_equal(verb, STR("USER")))
 		return net_printf(conn, "%s\r\n", net_set_user(conn, rest) == ERR_OK ? "OK" : "NO");
+	if (str_equal(verb, STR("NOBODY"))) {
+		net_clear_user(conn);
+		return net_write(conn, STR("OK\r\n"));
+	}
 	if (str_equal(verb, STR("BLOCK")))
 		return run_block(conn);
 	if (str_equal(verb, STR("STARTTLS")))

@@ -60,7 +60,9 @@ Test(net_limits, who_does_not_log_in_is_ended)
 	cr_expect_str_eq(client_line(&silent), "(closed)");
 	cr_expect_str_eq(client_line(&talking), "* bye timeout", "talking is not logging in");
 	cr_expect_eq(f.last_end, NET_END_TIMEOUT);
-	cr_expect_str_eq(client_ask(&user, "ECHO x"), "x");
+	cr_expect_str_eq(client_ask(&user, "NOBODY"), "OK");
+	cr_expect_str_eq(client_ask(&user, "ECHO x"), "x", "who logs out has the time again");
+	cr_expect_str_eq(client_line(&user), "* bye timeout");
 	client_close(&silent);
 	client_close(&talking);
 	client_close(&user);
@@ -212,6 +214,11 @@ Test(net_limits, connections_of_a_user_are_bounded)
 	while (net_server_connections(f.server) > 2)
 		usleep(1000);
 	cr_expect_str_eq(client_ask(&c, "USER u"), "OK");
+	cr_expect_str_eq(client_ask(&b, "NOBODY"), "OK");
+	a = greeted();
+	cr_expect_str_eq(client_ask(&a, "USER u"), "OK", "who has logged out has left his place");
+	cr_expect_str_eq(client_ask(&b, "USER u"), "NO");
+	client_close(&a);
 	client_close(&b);
 	client_close(&c);
 	fixture_stop(&f);
