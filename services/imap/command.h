@@ -14,6 +14,7 @@
 struct imap_session;
 struct imap_command;
 struct imap_fetch_row;
+struct imap_search_key;
 struct imap_search_row;
 struct imap_status_row;
 
@@ -64,6 +65,8 @@ struct imap_extension {
 	const struct imap_fetch_row *fetch_items;
 	const struct imap_search_row *search_keys;
 	const struct imap_status_row *status_items;
+	/* What its keys in a SEARCH need to know is asked here, once for all of them, before messages are looked at. */
+	enum err (*prepare_search)(struct imap_command *cmd, struct imap_search_key *program);
 };
 
 /* The tables, ended by NULL. Core has capabilities of its own (command.c). */

@@ -20,6 +20,7 @@ enum imap_fetch_needs {
 	IMAP_NEEDS_BODY = 4,
 	IMAP_NEEDS_PARTS = 8,
 	IMAP_NEEDS_FIELDS = 16,
+	IMAP_NEEDS_EMAIL_ID = 32, /* comes with every row */
 };
 
 /* "BODY[1.2.HEADER.FIELDS (To From)]<0.100>" */

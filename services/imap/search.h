@@ -24,6 +24,8 @@ struct imap_search_key {
 	struct str field;                 /* HEADER's */
 	int32_t day;
 	uint64_t number;
+	const void *found;                /* what the extension's prepare_search has found for it */
+	struct imap_search_key *same;     /* the next key for which it has */
 };
 
 /* While keys are parsed. */

@@ -134,6 +134,15 @@ evaluate(struct imap_search *search, const struct imap_search_key *key, enum ima
 	return ERR_OK;
 }
 
+static enum err
+prepare(struct imap_command *cmd, struct imap_search_key *program)
+{
+	for (size_t i = 0; imap_extensions[i]; i++)
+		if (imap_extensions[i]->prepare_search)
+			TRY(imap_extensions[i]->prepare_search(cmd, program));
+	return ERR_OK;
+}
+
 /* Sets become sequence numbers that exist. */
 static void
 resolve_sets(struct imap_command *cmd, const struct imap_view *view, struct imap_search_key *key)
@@ -223,6 +232,7 @@ imap_search_run(struct imap_command *cmd, struct imap_search_key *program, uint3
 	struct imap_set rest = { ARENA_ARRAY(cmd->arena, struct imap_range, (size_t)count + 1), 0 };
 	size_t found = 0;
 
+	TRY(prepare(cmd, program));
 	resolve_sets(cmd, search.view, program);
 	TRY(run_view(&search, program, hits, &rest));
 	if (rest.count > 0)

@@ -7,7 +7,8 @@
 
 struct imap_status_row {
 	const char *name;
-	enum err (*get)(struct imap_command *cmd, const MetadataState *state, uint64_t *ret);
+	/* The value, behind "NAME ". */
+	enum err (*print)(struct imap_command *cmd, const MetadataState *state, struct buffer *out);
 };
 
 #endif

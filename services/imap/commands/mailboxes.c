@@ -1,4 +1,5 @@
-/* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.                                          RFC 3501 s. 6.3.3 to 6.3.7 */
+/* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.                       RFC 3501 s. 6.3.3 to 6.3.7; RFC 8474 s. 4.1 (MAILBOXID) */
+#include "libcommon/mail/objectid.h"
 #include "proto/metadata.client.h"
 #include "services/imap/mailbox_name.h"
 #include "services/imap/reply.h"
@@ -9,12 +10,16 @@ static enum err
 create_run(struct imap_command *cmd)
 {
 	MetadataCreateRequest request = METADATA_CREATE_REQUEST__INIT;
+	MetadataCreateReply *reply;
+	char id[MAIL_OBJECTID_SIZE];
 	struct str name;
 
 	TRY(imap_mailbox_new_name(cmd, *(struct str *)cmd->args, &name));
 	request.account = cmd->session->account;
 	request.name = wire_bytes(name);
-	return metadata_create(cmd->call, &request, NULL);
+	TRY(metadata_create(cmd->call, &request, &reply));
+	mail_objectid_print(MAIL_OBJECT_MAILBOX, request.account, reply->mailbox, id);
+	return imap_reply_ok(cmd, "MAILBOXID (%s)", id);
 }
 
 /* The mailbox that this session has selected is no longer selected when it deletes it itself. */

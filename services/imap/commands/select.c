@@ -1,4 +1,5 @@
-/* SELECT and EXAMINE.                                                                       RFC 3501 s. 6.3.1, 6.3.2 */
+/* SELECT and EXAMINE.                                                        RFC 3501 s. 6.3.1, 6.3.2; RFC 8474 s. 4.2 (MAILBOXID) */
+#include "libcommon/mail/objectid.h"
 #include "services/imap/mailbox_name.h"
 #include "services/imap/reply.h"
 #include "services/imap/views.h"
@@ -21,6 +22,7 @@ describe(struct imap_command *cmd, const struct imap_view *view, uint32_t uidval
 {
 	const struct imap_image *image = view->told;
 	uint32_t unseen = first_unseen(image);
+	char id[MAIL_OBJECTID_SIZE];
 	struct buffer out = { 0 };
 
 	buffer_add(&out, STR("* FLAGS "));
@@ -34,6 +36,8 @@ describe(struct imap_command *cmd, const struct imap_view *view, uint32_t uidval
 	if (unseen > 0)
 		buffer_printf(&out, "* OK [UNSEEN %u] first unseen message\r\n", unseen);
 	buffer_printf(&out, "* OK [UIDVALIDITY %u] UIDs valid\r\n* OK [UIDNEXT %u] next UID\r\n", uidvalidity, image->uidnext);
+	mail_objectid_print(MAIL_OBJECT_MAILBOX, imap_mailbox_account(view), imap_mailbox_number(view), id);
+	buffer_printf(&out, "* OK [MAILBOXID (%s)] kept when it is renamed\r\n", id);
 	net_write(cmd->session->conn, buffer_str(&out));
 	buffer_clear(&out);
 }

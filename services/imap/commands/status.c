@@ -16,40 +16,40 @@ struct status_args {
 /* ---- items */
 
 static enum err
-item_messages(struct imap_command *cmd, const MetadataState *state, uint64_t *ret)
+print_messages(struct imap_command *cmd, const MetadataState *state, struct buffer *out)
 {
 	(void)cmd;
-	*ret = state->messages;
+	buffer_printf(out, "%u", state->messages);
 	return ERR_OK;
 }
 
 static enum err
-item_uidnext(struct imap_command *cmd, const MetadataState *state, uint64_t *ret)
+print_uidnext(struct imap_command *cmd, const MetadataState *state, struct buffer *out)
 {
 	(void)cmd;
-	*ret = state->uidnext;
+	buffer_printf(out, "%u", state->uidnext);
 	return ERR_OK;
 }
 
 static enum err
-item_uidvalidity(struct imap_command *cmd, const MetadataState *state, uint64_t *ret)
+print_uidvalidity(struct imap_command *cmd, const MetadataState *state, struct buffer *out)
 {
 	(void)cmd;
-	*ret = state->uidvalidity;
+	buffer_printf(out, "%u", state->uidvalidity);
 	return ERR_OK;
 }
 
 static enum err
-item_unseen(struct imap_command *cmd, const MetadataState *state, uint64_t *ret)
+print_unseen(struct imap_command *cmd, const MetadataState *state, struct buffer *out)
 {
 	(void)cmd;
-	*ret = state->unseen;
+	buffer_printf(out, "%u", state->unseen);
 	return ERR_OK;
 }
 
 /* The row has no count of these: the messages above recent_uid are counted, and there are seldom many. */
 static enum err
-item_recent(struct imap_command *cmd, const MetadataState *state, uint64_t *ret)
+print_recent(struct imap_command *cmd, const MetadataState *state, struct buffer *out)
 {
 	MetadataLoadRequest request = METADATA_LOAD_REQUEST__INIT;
 	MetadataLoadReply *reply;
@@ -67,16 +67,16 @@ item_recent(struct imap_command *cmd, const MetadataState *state, uint64_t *ret)
 		if (!reply->more)
 			break;
 	}
-	*ret = count;
+	buffer_printf(out, "%llu", (unsigned long long)count);
 	return ERR_OK;
 }
 
 static const struct imap_status_row CORE_ITEMS[] = {
-	{ "MESSAGES",    item_messages },
-	{ "RECENT",      item_recent },
-	{ "UIDNEXT",     item_uidnext },
-	{ "UIDVALIDITY", item_uidvalidity },
-	{ "UNSEEN",      item_unseen },
+	{ "MESSAGES",    print_messages },
+	{ "RECENT",      print_recent },
+	{ "UIDNEXT",     print_uidnext },
+	{ "UIDVALIDITY", print_uidvalidity },
+	{ "UNSEEN",      print_unseen },
 	{ 0 },
 };
 
@@ -138,10 +138,8 @@ print(struct imap_command *cmd, struct str name, const MetadataState *state)
 	buffer_add(&out, STR("* STATUS "));
 	imap_print_mailbox(name, &out);
 	for (size_t i = 0; i < args->count && err == ERR_OK; i++) {
-		uint64_t number = 0;
-
-		err = args->items[i]->get(cmd, state, &number);
-		buffer_printf(&out, "%s%s %llu", i ? " " : " (", args->items[i]->name, (unsigned long long)number);
+		buffer_printf(&out, "%s%s ", i ? " " : " (", args->items[i]->name);
+		err = args->items[i]->print(cmd, state, &out);
 	}
 	buffer_add(&out, STR(")\r\n"));
 	if (err == ERR_OK)

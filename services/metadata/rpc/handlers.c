@@ -22,6 +22,7 @@ const struct metadata_handlers metadata_handlers = {
 	.load = rpc_load,
 	.sync = rpc_sync,
 	.fetch = rpc_fetch,
+	.find = rpc_find,
 	.append = rpc_append,
 	.store = rpc_store,
 	.expunge = rpc_expunge,

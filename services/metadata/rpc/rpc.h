@@ -26,6 +26,7 @@ enum err rpc_select(struct rpc *rpc, const MetadataSelectRequest *req, MetadataS
 enum err rpc_load(struct rpc *rpc, const MetadataLoadRequest *req, MetadataLoadReply *reply);
 enum err rpc_sync(struct rpc *rpc, const MetadataSyncRequest *req, MetadataSyncReply *reply);
 enum err rpc_fetch(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply *reply);
+enum err rpc_find(struct rpc *rpc, const MetadataFindRequest *req, MetadataFindReply *reply);
 enum err rpc_append(struct rpc *rpc, const MetadataAppendRequest *req, MetadataAppendReply *reply);
 enum err rpc_store(struct rpc *rpc, const MetadataStoreRequest *req, MetadataStoreReply *reply);
 enum err rpc_expunge(struct rpc *rpc, const MetadataExpungeRequest *req, MetadataExpungeReply *reply);
