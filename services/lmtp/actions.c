@@ -2,6 +2,7 @@
 #include "services/lmtp/actions.h"
 
 #include "libcommon/mail/header.h"
+#include "libcommon/mail/objectid.h"
 #include "services/lmtp/flags.h"
 #include "services/lmtp/head.h"
 #include "services/lmtp/store.h"
@@ -170,6 +171,7 @@ add_copy(struct making *making, const SieveAction *from)
 	TRY(add(making, &action));
 	action->fileinto = keep(making, from->mailbox);
 	action->special_use = lmtp_special_use(lmtp_str(from->special_use));
+	action->mailbox = mail_objectid_parse(MAIL_OBJECT_MAILBOX, making->filter->recipient->account, lmtp_str(from->mailbox_id));
 	action->create = from->create;
 	action->claim = mark_of(making, from->mark, false);
 	set_flags(making, from, action);

@@ -1,6 +1,7 @@
 /* What scripts need to know before they decide, is asked of the metadata service and of the store. */
 #include "services/lmtp/needs.h"
 
+#include "libcommon/mail/objectid.h"
 #include "proto/metadata.client.h"
 #include "services/lmtp/flags.h"
 #include "services/lmtp/head.h"
@@ -19,7 +20,7 @@ struct needs {
 	MetadataFetchScriptsReply *fetched;
 	struct bus_call fetch_call;
 	struct bus_future *fetch_future;
-	size_t names, uses, marks, scripts; /* how many of the answers have been taken */
+	size_t names, uses, mailboxes, marks, scripts; /* how many of the answers have been taken */
 };
 
 /* ---- questions: each is added to a list, and its answer taken from the same place of the reply's */
@@ -50,15 +51,15 @@ static enum err
 ask_use(struct needs *needs, const SieveNeed *need)
 {
 	needs->lookup.special_use[needs->lookup.n_special_use++] = lmtp_special_use(lmtp_str(need->name));
+	needs->lookup.special_use_of[needs->lookup.n_special_use_of++] = need->scope;
 	return ERR_OK;
 }
 
 static bool
 answer_use(struct needs *needs, const SieveNeed *need, SieveAnswer *answer)
 {
+	(void)need;
 	take_found(needs->found->special_use[needs->uses++], answer);
-	if (need->scope.len > 0)
-		answer->exists = answer->exists && str_equal(lmtp_str(answer->mailbox), lmtp_str(need->scope));
 	return true;
 }
 
@@ -182,21 +183,21 @@ answer_body(struct needs *needs, const SieveNeed *need, SieveAnswer *answer)
 	return false;
 }
 
-/* MAILBOXIDs have been told to nobody: there is none that a script could know. */
+/* An id that is none of this account's is number 0, which no mailbox has. */
 static enum err
-ask_nothing(struct needs *needs, const SieveNeed *need)
+ask_mailbox_id(struct needs *needs, const SieveNeed *need)
 {
-	(void)needs;
-	(void)need;
+	uint64_t account = needs->filter->recipient->account;
+
+	needs->lookup.mailbox[needs->lookup.n_mailbox++] = mail_objectid_parse(MAIL_OBJECT_MAILBOX, account, lmtp_str(need->name));
 	return ERR_OK;
 }
 
 static bool
-answer_no(struct needs *needs, const SieveNeed *need, SieveAnswer *answer)
+answer_mailbox_id(struct needs *needs, const SieveNeed *need, SieveAnswer *answer)
 {
-	(void)needs;
 	(void)need;
-	answer->exists = false;
+	take_found(needs->found->mailbox[needs->mailboxes++], answer);
 	return true;
 }
 
@@ -206,7 +207,7 @@ static const struct {
 } kinds[] = {
 	[SIEVE_NEED_KIND__SIEVE_KIND_MAILBOX] = { ask_name, answer_name },
 	[SIEVE_NEED_KIND__SIEVE_KIND_SPECIAL_USE] = { ask_use, answer_use },
-	[SIEVE_NEED_KIND__SIEVE_KIND_MAILBOX_ID] = { ask_nothing, answer_no },
+	[SIEVE_NEED_KIND__SIEVE_KIND_MAILBOX_ID] = { ask_mailbox_id, answer_mailbox_id },
 	[SIEVE_NEED_KIND__SIEVE_KIND_INCLUDE_PERSONAL] = { ask_include, answer_include },
 	[SIEVE_NEED_KIND__SIEVE_KIND_INCLUDE_GLOBAL] = { ask_include, answer_include },
 	[SIEVE_NEED_KIND__SIEVE_KIND_MARK] = { ask_mark, answer_mark },
@@ -230,6 +231,8 @@ collect(struct needs *needs)
 	needs->lookup.account = needs->fetch.account = needs->filter->recipient->account;
 	needs->lookup.name = ARENA_ARRAY(needs->arena, ProtobufCBinaryData, count);
 	needs->lookup.special_use = ARENA_ARRAY(needs->arena, uint32_t, count);
+	needs->lookup.special_use_of = ARENA_ARRAY(needs->arena, ProtobufCBinaryData, count);
+	needs->lookup.mailbox = ARENA_ARRAY(needs->arena, uint64_t, count);
 	needs->lookup.mark = ARENA_ARRAY(needs->arena, MetadataMark *, count);
 	needs->fetch.script = ARENA_ARRAY(needs->arena, MetadataScript *, count);
 	for (size_t i = 0; i < count; i++) {
@@ -248,7 +251,7 @@ start(struct needs *needs)
 	call.route = needs->filter->recipient->account;
 	call.deadline_ms = needs->filter->call.deadline_ms;
 	needs->lookup_call = needs->fetch_call = call;
-	if (needs->lookup.n_name + needs->lookup.n_special_use + needs->lookup.n_mark > 0)
+	if (needs->lookup.n_name + needs->lookup.n_special_use + needs->lookup.n_mailbox + needs->lookup.n_mark > 0)
 		needs->lookup_future = metadata_lookup_start(&needs->lookup_call, &needs->lookup);
 	if (needs->fetch.n_script > 0)
 		needs->fetch_future = metadata_fetch_scripts_start(&needs->fetch_call, &needs->fetch);
@@ -267,7 +270,8 @@ wait(struct needs *needs)
 	TRY(err);
 	TRY(fetch_err);
 	if (needs->lookup_future != NULL && (needs->found->n_name != needs->lookup.n_name ||
-	    needs->found->n_special_use != needs->lookup.n_special_use || needs->found->n_taken != needs->lookup.n_mark))
+	    needs->found->n_special_use != needs->lookup.n_special_use || needs->found->n_mailbox != needs->lookup.n_mailbox ||
+	    needs->found->n_taken != needs->lookup.n_mark))
 		return ERR_INTERNAL;
 	return needs->fetch_future != NULL && needs->fetched->n_script != needs->fetch.n_script ? ERR_INTERNAL : ERR_OK;
 }

@@ -151,6 +151,16 @@ is_mailbox(const struct sieve_trial *trial, struct str name)
 	return is_there;
 }
 
+static bool
+is_mailbox_id(const struct sieve_trial *trial, struct str id)
+{
+	bool is_there = false;
+
+	for (size_t i = 0; i < trial->mailbox_id_count; i++)
+		is_there |= str_equal(id, trial->mailbox_ids[i]);
+	return is_there;
+}
+
 static void
 answer_include(struct sieve_trial *trial, struct sieve_answer *answer)
 {
@@ -177,6 +187,9 @@ answer_need(struct sieve_trial *trial, struct sieve_answer *answer)
 	case SIEVE_NEED_MAILBOX:
 		answer->exists = is_mailbox(trial, answer->need.name);
 		answer->text = answer->need.name;
+		break;
+	case SIEVE_NEED_MAILBOX_ID:
+		answer->exists = is_mailbox_id(trial, answer->need.name);
 		break;
 	case SIEVE_NEED_INCLUDE_PERSONAL:
 	case SIEVE_NEED_INCLUDE_GLOBAL:

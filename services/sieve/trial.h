@@ -1,7 +1,7 @@
 /*
  * A script tried by hand with a message from a file, for `sieve-run` and `sora-admin sieve test`: nothing is done, no service is asked.
  *
- * What a script asks is answered here: a mailbox exists if it is INBOX or was named; no mark is taken; scripts to include are the files
+ * What a script asks is answered here: a mailbox exists if it is INBOX or was named, or its id was; no mark is taken; scripts to include are the files
  * NAME.sieve of a directory.
  */
 #ifndef SORA_SIEVE_TRIAL_H
@@ -19,6 +19,8 @@ struct sieve_trial {
 	size_t program_count;
 	struct str mailboxes[SIEVE_TRIAL_ITEMS_MAX];
 	size_t mailbox_count;
+	struct str mailbox_ids[SIEVE_TRIAL_ITEMS_MAX];
+	size_t mailbox_id_count;
 	struct sieve_item environment[SIEVE_TRIAL_ITEMS_MAX];
 	const char *include_dir;      /* NULL: nothing can be included */
 	struct buffer *said;          /* problems of scripts, a line each: "FILE:3:14: error: text" */

@@ -7,6 +7,7 @@ from harness.processes import wait_for
 from harness.smtp_sink import Sink
 from integration.test_drain import own_stack
 from integration.test_lmtp_delivery import Raw, inbox, received
+from integration.test_managesieve import Editor
 
 
 def put(stack, user, script, name="main"):
@@ -132,6 +133,88 @@ def test_a_changed_header_is_stored_as_it_is_told(stack):
     sizes = [int(re.search(rb"RFC822.SIZE (\d+)", line)[1]) for line in ok(client.fetch("1:*", "RFC822.SIZE"))]
     client.logout()
     assert sizes == [len(mail) for mail in inbox(stack, user)]
+
+
+def mailboxid(client, name):
+    return re.search(rb"MAILBOXID \(([\w-]+)\)", ok(client.status(name, "(MAILBOXID)"))[0])[1].decode()
+
+
+def test_a_script_files_by_mailboxid_whatever_the_mailbox_is_called(stack):
+    """RFC 9042 s. 4, 4.1, 6: the id as IMAP tells it, in a script that ManageSieve takes; renamed mailboxes are found, deleted ones never again."""
+    user = stack.account()
+    client = imap(stack, user)
+    ok(client.create("Lists"))
+    there, junk = mailboxid(client, "Lists"), mailboxid(client, "Junk")
+    editor = Editor(stack.managesieve[0], user)
+    script = f'''require ["fileinto", "mailboxid", "mailbox", "copy", "vacation", "fcc"];
+        if header :is "subject" "create" {{ fileinto :mailboxid "{there}" :create "Made"; }}
+        else {{ fileinto :copy :mailboxid "{there}" "Lists"; }}
+        if mailboxidexists ["{there}", "{junk}"] {{ fileinto :copy "Archive"; }}
+        vacation :fcc "Sent" :mailboxid "{there}" "Away.";\r\n'''
+    editor.ask('PUTSCRIPT "main"', script)
+    editor.ask('SETACTIVE "main"')
+    editor.socket.close()
+
+    def check(subject, sender, expected):
+        assert deliver(stack, [user], message(subject, to=user, sender=sender), sender=sender) == {}
+        filed = {name: len(lying) for name in ("INBOX", "Lists", "Renamed", "Archive", "Made", "Sent") if (lying := mailbox(stack, user, name))}
+        assert filed == expected, filed
+
+    check("first", "a@example.org", {"INBOX": 1, "Lists": 2, "Archive": 1})
+    ok(client.rename("Lists", "Renamed"))
+    ok(client.create("Lists"))
+    assert mailboxid(client, "Renamed") == there != mailboxid(client, "Lists")
+    check("second", "b@example.org", {"INBOX": 2, "Renamed": 4, "Archive": 2})
+    check("create", "b@example.org", {"INBOX": 2, "Renamed": 5, "Archive": 3})
+    ok(client.delete("Renamed"))
+    check("third", "c@example.org", {"INBOX": 3, "Lists": 1, "Archive": 3, "Sent": 1})
+    # S. 8: a mailbox that is made for want of the other has an id of its own.
+    check("create", "c@example.org", {"INBOX": 3, "Lists": 1, "Archive": 3, "Sent": 1, "Made": 1})
+    assert mailboxid(client, "Made") != there
+    client.logout()
+
+
+def test_an_id_means_nothing_in_another_account(stack):
+    """RFC 9042 s. 4: only the user's own mailboxes are looked at: a script that was copied from another account goes by names."""
+    other, user = stack.account(), stack.account()
+    client = imap(stack, other)
+    junk = mailboxid(client, "Junk")
+    client.logout()
+    put(stack, user, f'''require ["fileinto", "mailboxid", "copy"];
+        fileinto :copy :mailboxid "{junk}" "Archive"; if not mailboxidexists "{junk}" {{ fileinto "Trash"; }}''')
+    assert deliver(stack, [user], message("copied")) == {}
+    assert [len(mailbox(stack, user, name)) for name in ("INBOX", "Junk", "Archive", "Trash")] == [0, 0, 1, 1]
+
+
+def test_a_special_use_of_one_mailbox_is_asked_for_by_its_name(stack):
+    """RFC 8579 s. 3: with a mailbox's name, whether that one has the special use; also when another has it, too, and comes first."""
+    user = scripted(stack, r'''require ["fileinto", "special-use", "copy"];
+        if specialuse_exists "Spam" "\\Junk" { fileinto :copy "Spam"; }
+        if specialuse_exists "Junk" "\\Junk" { fileinto :copy "Junk"; }
+        if specialuse_exists "Archive" "\\Junk" { fileinto :copy "Archive"; }
+        if specialuse_exists "Spam" ["\\Junk", "\\Sent"] { fileinto :copy "Sent"; }''')
+    client = imap(stack, user)
+    ok(client.create("Spam"))
+    client.logout()
+    stack.postgres.query(f"UPDATE mailboxes SET attributes = 64 WHERE name = 'Spam' AND account = "
+                         f"(SELECT account FROM addresses WHERE folded = '{user}')", stack.database)
+    assert deliver(stack, [user], message("special")) == {}
+    assert [len(mailbox(stack, user, name)) for name in ("INBOX", "Spam", "Junk", "Archive", "Sent")] == [1, 1, 1, 0, 0]
+
+
+def test_of_a_long_body_the_first_2_mib_are_looked_at(stack):
+    """What is further down is not found, and is there none the less."""
+    user = scripted(stack, '''require ["body", "fileinto", "copy"];
+        if body :contains "early" { fileinto :copy "Archive"; }
+        if body :contains "late" { fileinto :copy "Junk"; }''')
+    within = "early\r\n" + ("x" * 70 + "\r\n") * 29000 + "late\r\n"
+    assert len(within) < 2 << 20 < len(within) + 72 * 200
+    mail, longer = message("within", within), message("longer", within.replace("late", ("x" * 70 + "\r\n") * 200 + "late"))
+    assert deliver(stack, [user], mail) == {}
+    assert [len(mailbox(stack, user, name)) for name in ("INBOX", "Archive", "Junk")] == [1, 1, 1]
+    assert deliver(stack, [user], longer) == {}
+    assert [len(mailbox(stack, user, name)) for name in ("INBOX", "Archive", "Junk")] == [2, 2, 1]
+    assert all(kept.endswith(b"late\r\n") for kept in inbox(stack, user)) and max(map(len, inbox(stack, user))) > len(longer)
 
 
 def test_a_script_that_fails_keeps_the_mail_and_its_owner_is_told(stack):

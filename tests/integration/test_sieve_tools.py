@@ -38,6 +38,16 @@ def test_sieve_run_runs_scripts_before_and_after_and_those_that_are_included(sta
 
 
 @only("all")
+def test_sieve_run_knows_the_mailboxes_that_it_is_told(stack):
+    paths = files(stack, which_sieve='''require ["fileinto", "mailbox", "mailboxid", "copy"];
+        if mailboxexists ["INBOX", "Lists"] { fileinto :copy "Lists"; } if mailboxidexists ["F1", "F2"] { fileinto :mailboxid "F1" "Food"; }''')
+    done = stack.run("sieve-run", paths["which.sieve"], paths["mail.eml"])
+    assert done.stdout == "keep implicit\n", done
+    done = stack.run("sieve-run", "--mailbox", "Lists", "--mailboxid", "F1", "--mailboxid", "F2", paths["which.sieve"], paths["mail.eml"])
+    assert done.stdout == 'fileinto "Lists" copy\nfileinto "Food" mailboxid="F1"\n', done
+
+
+@only("all")
 def test_exit_codes_say_what_went_wrong(stack):
     paths = files(stack, wrong_sieve='keep;\nfileinot "x";\n', fails_sieve='redirect "a@b"; redirect "b@b"; redirect "c@b"; redirect "d@b"; redirect "e@b";')
     none = f"{stack.directory}/there-is-none"

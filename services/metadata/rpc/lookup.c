@@ -9,9 +9,9 @@ enum { NAME, SPECIAL_USE, MAILBOX, MARK, LISTS };
 static const struct pg_statement lookup_statement = { "lookup",
 	"SELECT 0, i, m.mailbox, m.name FROM unnest($2) WITH ORDINALITY a(name, i)"
 	" JOIN mailboxes m ON m.account = $1 AND m.name = a.name AND m.attributes & 1 = 0"
-	" UNION ALL SELECT 1, i, m.mailbox, m.name FROM unnest($3) WITH ORDINALITY a(use, i), LATERAL ("
+	" UNION ALL SELECT 1, i, m.mailbox, m.name FROM unnest($3, $7) WITH ORDINALITY a(use, name, i), LATERAL ("
 	" SELECT mailbox, name FROM mailboxes WHERE account = $1 AND a.use <> 0 AND attributes & a.use = a.use AND attributes & 1 = 0"
-	" ORDER BY mailbox LIMIT 1) m"
+	" AND (a.name = '' OR name = a.name) ORDER BY mailbox LIMIT 1) m"
 	" UNION ALL SELECT 2, i, m.mailbox, m.name FROM unnest($4) WITH ORDINALITY a(mailbox, i)"
 	" JOIN mailboxes m ON m.account = $1 AND m.mailbox = a.mailbox AND m.attributes & 1 = 0"
 	" UNION ALL SELECT 3, i, 1, '' FROM unnest($5, $6) WITH ORDINALITY a(kind, mark, i)"
@@ -51,6 +51,16 @@ ask_marks(struct pg_args *args, const MetadataLookupRequest *req)
 }
 
 static void
+ask_uses_of(struct pg_args *args, const MetadataLookupRequest *req)
+{
+	struct str *names = ARENA_ARRAY(args->arena, struct str, req->n_special_use + 1);
+
+	for (size_t i = 0; i < req->n_special_use; i++)
+		names[i] = i < req->n_special_use_of ? mailbox_name(args->arena, str_of(req->special_use_of[i])) : STR("");
+	pg_arg_byteses(args, names, req->n_special_use);
+}
+
+static void
 make_answers(struct arena *arena, size_t count, size_t *ret_count, MetadataLookupReply__Found ***ret)
 {
 	*ret_count = count;
@@ -72,6 +82,7 @@ rpc_lookup(struct rpc *rpc, const MetadataLookupRequest *req, MetadataLookupRepl
 	pg_arg_int(&args, (int64_t)req->account);
 	ask_mailboxes(&args, req);
 	TRY(ask_marks(&args, req));
+	ask_uses_of(&args, req);
 	TRY(metadata_read(rpc, &lookup_statement, &args, &rows));
 	make_answers(rpc->arena, req->n_name, &reply->n_name, &reply->name);
 	make_answers(rpc->arena, req->n_special_use, &reply->n_special_use, &reply->special_use);

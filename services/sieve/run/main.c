@@ -16,6 +16,7 @@ static const char help[] =
     "  --address ADDRESS     the mailbox owner's own address (default: that of --to)\n"
     "  --env NAME=VALUE      an item of the environment (RFC 5183); may be given more than once\n"
     "  --mailbox NAME        a mailbox that exists, beside INBOX; may be given more than once\n"
+    "  --mailboxid ID        the id (RFC 9042) of one that exists; may be given more than once\n"
     "  --before FILE         a script to run before; may be given more than once\n"
     "  --after FILE          a script to run after; may be given more than once\n"
     "  --include DIR         where NAME.sieve is, for include\n"
@@ -56,19 +57,20 @@ add_item(struct sieve_trial *trial, const char *text)
 }
 
 static enum err
-add_mailbox(struct sieve_trial *trial, const char *name)
+add(struct str *list, size_t *count, const char *text)
 {
-	if (trial->mailbox_count == SIEVE_TRIAL_ITEMS_MAX)
+	if (*count == SIEVE_TRIAL_ITEMS_MAX)
 		return ERR_SYNTAX;
-	trial->mailboxes[trial->mailbox_count++] = str_c(name);
+	list[(*count)++] = str_c(text);
 	return ERR_OK;
 }
 
-enum { FROM = 1, TO, ADDRESS, ENV, MAILBOX, BEFORE, AFTER, INCLUDE, EXPLAIN, CHECK };
+enum { FROM = 1, TO, ADDRESS, ENV, MAILBOX, MAILBOXID, BEFORE, AFTER, INCLUDE, EXPLAIN, CHECK };
 
 static const struct option options[] = {
 	{ "from", required_argument, NULL, FROM }, { "to", required_argument, NULL, TO }, { "address", required_argument, NULL, ADDRESS },
 	{ "env", required_argument, NULL, ENV }, { "mailbox", required_argument, NULL, MAILBOX },
+	{ "mailboxid", required_argument, NULL, MAILBOXID },
 	{ "before", required_argument, NULL, BEFORE }, { "after", required_argument, NULL, AFTER },
 	{ "include", required_argument, NULL, INCLUDE }, { "explain", no_argument, NULL, EXPLAIN }, { "check", no_argument, NULL, CHECK },
 	{ 0 },
@@ -84,7 +86,8 @@ take_option(struct arguments *arguments, int option)
 	case TO: trial->input.recipient = str_c(optarg); return ERR_OK;
 	case ADDRESS: trial->input.address = str_c(optarg); return ERR_OK;
 	case ENV: return add_item(trial, optarg);
-	case MAILBOX: return add_mailbox(trial, optarg);
+	case MAILBOX: return add(trial->mailboxes, &trial->mailbox_count, optarg);
+	case MAILBOXID: return add(trial->mailbox_ids, &trial->mailbox_id_count, optarg);
 	case BEFORE: return sieve_trial_add(trial, optarg);
 	case INCLUDE: trial->include_dir = optarg; return ERR_OK;
 	case EXPLAIN: trial->input.explain = true; return ERR_OK;

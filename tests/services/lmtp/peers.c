@@ -56,6 +56,20 @@ resolve_run(struct rpc *rpc, const MetadataResolveRequest *req, MetadataResolveR
 	return peers->resolve;
 }
 
+/* Room for `count` mailboxes, none of which is there. */
+static MetadataLookupReply__Found **
+found_nothing(struct arena *arena, size_t count)
+{
+	MetadataLookupReply__Found **found = ARENA_ARRAY(arena, MetadataLookupReply__Found *, count + 1);
+
+	for (size_t i = 0; i < count; i++) {
+		found[i] = ARENA_NEW(arena, MetadataLookupReply__Found);
+		metadata_lookup_reply__found__init(found[i]);
+	}
+	return found;
+}
+
+/* Every name is there, and has every special use; of numbers 7 alone. */
 static enum err
 lookup_run(struct rpc *rpc, const MetadataLookupRequest *req, MetadataLookupReply *reply)
 {
@@ -63,13 +77,21 @@ lookup_run(struct rpc *rpc, const MetadataLookupRequest *req, MetadataLookupRepl
 
 	peers->lookups++;
 	reply->n_name = req->n_name;
-	reply->name = ARENA_ARRAY(rpc->arena, MetadataLookupReply__Found *, req->n_name + 1);
+	reply->name = found_nothing(rpc->arena, req->n_name);
 	for (size_t i = 0; i < req->n_name; i++) {
-		reply->name[i] = ARENA_NEW(rpc->arena, MetadataLookupReply__Found);
-		metadata_lookup_reply__found__init(reply->name[i]);
 		reply->name[i]->mailbox = i + 1;
 		reply->name[i]->name = req->name[i];
 	}
+	reply->n_special_use = req->n_special_use;
+	reply->special_use = found_nothing(rpc->arena, req->n_special_use);
+	for (size_t i = 0; i < req->n_special_use_of && req->n_special_use_of == req->n_special_use; i++) {
+		reply->special_use[i]->mailbox = i + 1;
+		reply->special_use[i]->name = req->special_use_of[i];
+	}
+	reply->n_mailbox = req->n_mailbox;
+	reply->mailbox = found_nothing(rpc->arena, req->n_mailbox);
+	for (size_t i = 0; i < req->n_mailbox; i++)
+		reply->mailbox[i]->mailbox = req->mailbox[i] == 7 ? 7 : 0;
 	reply->n_taken = req->n_mark;
 	reply->taken = ARENA_ARRAY(rpc->arena, protobuf_c_boolean, req->n_mark + 1);
 	return ERR_OK;

@@ -10,6 +10,9 @@
 #include "services/lmtp/wire.h"
 
 #define TO_TWO "MAIL FROM:<s@x>\r\nRCPT TO:<a1@x>\r\nRCPT TO:<s2@x>\r\nDATA\r\n"
+/* Of account 2, and of 3. */
+#define SEVENTH "Faaaaaaaaaaaach"
+#define SEVENTH_OF_ANOTHER "Faaaaaaaaaaaadh"
 #define TEXT "Received: from a by b id 1; x\r\nSubject: x\r\n\r\nbody\r\n.\r\n"
 
 static void
@@ -64,17 +67,23 @@ ask_everything_then_file(int try, const SieveFilterRequest *req, SieveFilterRepl
 		need(reply, SIEVE_NEED_KIND__SIEVE_KIND_MAILBOX, "One", arena);
 		need(reply, SIEVE_NEED_KIND__SIEVE_KIND_INCLUDE_GLOBAL, "common", arena);
 		need(reply, SIEVE_NEED_KIND__SIEVE_KIND_MAILBOX, "Two", arena);
-		need(reply, SIEVE_NEED_KIND__SIEVE_KIND_MAILBOX_ID, "F1", arena);
+		need(reply, SIEVE_NEED_KIND__SIEVE_KIND_MAILBOX_ID, SEVENTH_OF_ANOTHER, arena);
 		need(reply, SIEVE_NEED_KIND__SIEVE_KIND_BODY, "", arena);
+		need(reply, SIEVE_NEED_KIND__SIEVE_KIND_MAILBOX_ID, SEVENTH, arena);
+		need(reply, SIEVE_NEED_KIND__SIEVE_KIND_SPECIAL_USE, "\\Junk", arena);
+		reply->need[reply->n_need - 1]->scope = lmtp_wire(STR("Spam"));
 		return;
 	}
 	cr_assert(str_equal(lmtp_str(req->script[0]->source), STR("keep;")) && str_equal(lmtp_str(req->script[0]->hash), STR("new")));
 	cr_assert(req->input->has_body && str_equal(lmtp_str(req->input->body), STR("body\r\n")));
-	cr_assert_eq(req->n_answer, 4);
+	cr_assert_eq(req->n_answer, 6);
 	cr_assert(req->answer[0]->exists && str_equal(lmtp_str(req->answer[0]->mailbox), STR("One")));
 	cr_assert(req->answer[1]->exists && str_equal(lmtp_str(req->answer[1]->script->name), STR("common")));
 	cr_assert(str_equal(lmtp_str(req->answer[2]->mailbox), STR("Two")) && !req->answer[3]->exists);
+	cr_assert(req->answer[4]->exists && req->answer[5]->exists && str_equal(lmtp_str(req->answer[5]->mailbox), STR("Spam")));
 	act(reply, SIEVE_ACTION__KIND__FILEINTO, arena)->mailbox = lmtp_wire(STR("One"));
+	act(reply, SIEVE_ACTION__KIND__FILEINTO, arena)->mailbox_id = lmtp_wire(STR(SEVENTH));
+	act(reply, SIEVE_ACTION__KIND__FILEINTO, arena)->mailbox_id = lmtp_wire(STR(SEVENTH_OF_ANOTHER));
 }
 
 Test(lmtp_filter, what_a_script_needs_is_asked_in_one_round)
@@ -84,6 +93,7 @@ Test(lmtp_filter, what_a_script_needs_is_asked_in_one_round)
 	peers_start(&peers, "");
 	expect(&peers, TO_TWO TEXT, 6, "250 250 250 354 250 250 ");
 	cr_assert(peers.filters == 2 && peers.lookups == 1 && peers.fetches == 1 && peers.delivers == 1);
+	cr_assert(peers.action_count == 3 && peers.actions[0].mailbox == 0 && peers.actions[1].mailbox == 7 && peers.actions[2].mailbox == 0);
 	peers_stop(&peers);
 }
 

@@ -376,18 +376,22 @@ Test(metadata_filtered, lookup_answers_in_the_order_of_the_questions)
 	MetadataLookupReply *reply;
 	MetadataMark marks[2] = { METADATA_MARK__INIT, METADATA_MARK__INIT }, *mark[] = { &marks[0], &marks[1] };
 	ProtobufCBinaryData names[] = { BIN("none"), BIN("inbox"), BIN("Junk"), BIN("not selectable") };
-	uint32_t uses[] = { METADATA_ATTRIBUTE__METADATA_SENT, METADATA_ATTRIBUTE__METADATA_TRASH, 1, 0 };
+	uint32_t uses[] = { METADATA_ATTRIBUTE__METADATA_SENT, METADATA_ATTRIBUTE__METADATA_TRASH, 1, 0, METADATA_ATTRIBUTE__METADATA_JUNK,
+		METADATA_ATTRIBUTE__METADATA_JUNK, METADATA_ATTRIBUTE__METADATA_JUNK };
+	ProtobufCBinaryData uses_of[] = { BIN(""), BIN(""), BIN(""), BIN(""), BIN("Spam"), BIN("Sent"), BIN("") };
 	uint64_t numbers[] = { mailbox_of(account, "Archive"), 4711 };
 
 	sql("UPDATE mailboxes SET attributes = 1 WHERE account = %lld AND name = 'Trash'", (long long)account);
 	sql("INSERT INTO mailboxes VALUES (%lld, 99, 'not selectable', 1, 0)", (long long)account);
 	sql("INSERT INTO marks VALUES (%lld, 'duplicate', 'old', now_ms()), (%lld, 'duplicate', 'new', now_ms() + 100000)", (long long)account,
 	    (long long)account);
+	sql("INSERT INTO mailboxes VALUES (%lld, 100, 'Spam', 64, 0)", (long long)account);
 	req.account = account;
 	req.n_name = 4;
 	req.name = names;
-	req.n_special_use = 4;
+	req.n_special_use = req.n_special_use_of = 7;
 	req.special_use = uses;
+	req.special_use_of = uses_of;
 	req.n_mailbox = 2;
 	req.mailbox = numbers;
 	req.n_mark = 2;
@@ -396,12 +400,15 @@ Test(metadata_filtered, lookup_answers_in_the_order_of_the_questions)
 	marks[0].key = BIN("old");
 	marks[1].key = BIN("new");
 	cr_assert_eq(metadata_lookup(as(0, BUS_ROLE_LMTP), &req, &reply), ERR_OK);
-	cr_assert(reply->n_name == 4 && reply->n_special_use == 4 && reply->n_mailbox == 2 && reply->n_taken == 2);
+	cr_assert(reply->n_name == 4 && reply->n_special_use == 7 && reply->n_mailbox == 2 && reply->n_taken == 2);
 	cr_expect(reply->name[0]->mailbox == 0 && reply->name[2]->mailbox == mailbox_of(account, "Junk") && reply->name[3]->mailbox == 0);
 	cr_expect_eq(reply->name[1]->name.len, 5);
 	cr_expect_eq(memcmp(reply->name[1]->name.data, "INBOX", 5), 0);
 	cr_expect_eq(reply->special_use[0]->mailbox, mailbox_of(account, "Sent"));
 	cr_expect(reply->special_use[1]->mailbox == 0 && reply->special_use[2]->mailbox == 0 && reply->special_use[3]->mailbox == 0);
+	/* RFC 8579 s. 3: of two that share a use each is asked for by its name. */
+	cr_expect(reply->special_use[4]->mailbox == 100 && reply->special_use[5]->mailbox == 0);
+	cr_expect_eq(reply->special_use[6]->mailbox, mailbox_of(account, "Junk"));
 	cr_expect(reply->mailbox[0]->mailbox == numbers[0] && reply->mailbox[1]->mailbox == 0);
 	cr_expect(!reply->taken[0] && reply->taken[1]);
 }
