@@ -3,6 +3,9 @@
  *
  * PCRE2 matches by trying, so it is given a limit of steps that grows with the text and no faster: an expression that needs more fails the
  * script, and the mail is kept. What it allocates comes out of the arena of the script or of the run, and so is counted with theirs.
+ * Of alternatives the first that fits is taken, not the longest as by POSIX: for whether there is a match that is the same; what was matched
+ * (${0} and the groups) may be less. PCRE2's other matcher finds the longest, but no groups, in a time that its limits
+ * do not bound.
  * With i;octet bytes are compared, else characters; letters of both cases are equal in all alphabets.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
