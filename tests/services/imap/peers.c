@@ -16,7 +16,7 @@
 #include "services/imap/service.h"
 #include "tests/harness/free_port.h"
 
-enum { ACCOUNT = 7, MAILBOX = 3 };
+enum { MAILBOX = 3 };
 
 static ProtobufCBinaryData
 bytes(struct str s)
@@ -109,7 +109,7 @@ login_run(struct rpc *rpc, const MetadataLoginRequest *req, MetadataLoginReply *
 {
 	struct peers *peers = rpc->service;
 
-	reply->account = ACCOUNT;
+	reply->account = PEER_ACCOUNT;
 	reply->token = bytes(STR("token"));
 	reply->user = req->user;
 	return peers->login;
@@ -200,6 +200,7 @@ wide_row(struct peers *peers, uint32_t uid, struct arena *arena)
 	mail_parts_pack(mail_parser_finish(&parser), &parts);
 	metadata_fetch_reply__row__init(row);
 	row->uid = uid;
+	row->email_id = PEER_EMAILS + uid;
 	row->mail = ARENA_NEW(arena, MetadataMail);
 	metadata_mail__init(row->mail);
 	row->mail->blob = bytes(arena_printf(arena, "%u", uid));
@@ -232,7 +233,7 @@ fill_event(struct peers *peers, struct arena *arena, MetadataWatchReply *reply)
 	MetadataEvent *event = ARENA_NEW(arena, MetadataEvent);
 
 	metadata_event__init(event);
-	event->account = ACCOUNT;
+	event->account = PEER_ACCOUNT;
 	event->mailbox = MAILBOX;
 	event->old = cursor_of(peers, peers->event.old, arena);
 	event->new_ = cursor_of(peers, peers->modseq, arena);
@@ -307,8 +308,32 @@ get_run(struct rpc *rpc, const BlobGetRequest *req, BlobGetReply *reply)
 	return ERR_OK;
 }
 
+/* One message at a time. */
+static enum err
+find_run(struct rpc *rpc, const MetadataFindRequest *req, MetadataFindReply *reply)
+{
+	struct peers *peers = rpc->service;
+
+	peers->finds++;
+	reply->more = peers->is_find_broken;
+	reply->uid = ARENA_NEW(rpc->arena, uint32_t);
+	reply->email_id = ARENA_NEW(rpc->arena, uint64_t);
+	pthread_mutex_lock(&peers->lock);
+	for (size_t i = 0; i < peers->count && reply->n_uid == 0 && !peers->is_find_broken; i++) {
+		for (size_t k = 0; k < req->n_email_id && peers->messages[i].uid > req->after_uid && reply->n_uid == 0; k++) {
+			if (req->email_id[k] != PEER_EMAILS + peers->messages[i].uid)
+				continue;
+			reply->uid[reply->n_uid++] = peers->messages[i].uid;
+			reply->email_id[reply->n_email_id++] = req->email_id[k];
+			reply->more = i + 1 < peers->count;
+		}
+	}
+	pthread_mutex_unlock(&peers->lock);
+	return peers->find;
+}
+
 static const struct metadata_handlers metadata = { .login = login_run, .list = list_run, .select = select_run, .sync = sync_run,
-	.store = store_run, .fetch = fetch_run, .watch = watch_run };
+	.store = store_run, .fetch = fetch_run, .find = find_run, .watch = watch_run };
 static const struct blob_handlers blob = { .get = get_run };
 
 /* ---- doings of others */

@@ -24,7 +24,8 @@ struct peers {
 	size_t body_bytes;      /* of every message */
 
 	/* Told. */
-	enum err login, sync, fetch, store, watch;
+	enum err login, sync, fetch, find, store, watch;
+	bool is_find_broken;    /* Find says that there is more, and never what */
 	bool is_lost;           /* Sync's journal does not reach back */
 	atomic_int get_failure; /* enum err of Get, from this offset on: */
 	size_t get_failure_at;
@@ -38,7 +39,7 @@ struct peers {
 	} event;
 
 	/* Seen. */
-	atomic_int selects, syncs, stores, polls;
+	atomic_int selects, syncs, stores, polls, finds;
 	atomic_int gets, gets_most; /* Gets under way now, and the most that there were */
 
 	/* Private. */
@@ -50,6 +51,9 @@ struct peers {
 	int clients[PEER_CLIENTS];
 	char *text;
 };
+
+/* The account; a message's email_id is its UID and this. */
+enum { PEER_ACCOUNT = 7, PEER_EMAILS = 100 };
 
 /* Start all of it, with messages 1 to `count`; the clients are connected and logged in. */
 void peers_start(struct peers *peers, size_t count);
