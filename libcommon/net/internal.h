@@ -64,6 +64,7 @@ struct net_conn {
 	bool is_eof : 1;        /* the client sends no more */
 	bool is_broken : 1;     /* the socket takes no more */
 	bool is_held : 1;       /* net_hold */
+	bool is_bound : 1;      /* net_take_binding */
 	bool is_stuck : 1;      /* the last run consumed nothing: not again without more input */
 	bool has_woken : 1;     /* wake was the last to run: now it is the input's turn */
 	bool has_share : 1;     /* counted in user->running; under the pool's lock */

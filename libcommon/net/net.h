@@ -146,6 +146,19 @@ bool net_can_starttls(struct net_conn *conn); /* it is not, and there is a certi
  */
 enum err net_starttls(struct net_conn *conn);
 
+enum { NET_BINDING_BYTES = 32 };
+/*
+ * Can a login be bound to this connection by "tls-exporter"? With TLS 1.3, or 1.2 and an extended master secret (RFC 9266 s. 2), once its
+ * handshake is done.
+ */
+bool net_can_bind(struct net_conn *conn);
+/*
+ * What both sides of the connection know, and nobody in between. It is given once: a second login may not use it (RFC 9266 s. 4.1). False:
+ * not net_can_bind, or net_is_bound.
+ */
+bool net_take_binding(struct net_conn *conn, uint8_t ret[NET_BINDING_BYTES]);
+bool net_is_bound(struct net_conn *conn); /* it has been given */
+
 /* Logged in: the login timeout is over, limits by user count (ERR_LIMIT: too many, nothing changed), logs say who. Copied. */
 enum err net_set_user(struct net_conn *conn, struct str user);
 /* Logged out: the connection is nobody's again, whose time for the login begins anew. */

@@ -204,6 +204,32 @@ tls_write(struct net_conn *conn, struct str bytes, size_t *ret_len)
 	return result_of(conn, SSL_write_ex(conn->ssl, bytes.ptr, bytes.len, ret_len));
 }
 
+bool
+net_can_bind(struct net_conn *conn)
+{
+	return conn->ssl != NULL && SSL_is_init_finished(conn->ssl) &&
+	    (SSL_version(conn->ssl) >= TLS1_3_VERSION || SSL_get_extms_support(conn->ssl) == 1);
+}
+
+bool
+net_is_bound(struct net_conn *conn)
+{
+	return conn->is_bound;
+}
+
+/* RFC 9266 s. 2: the context is there, and empty. */
+bool
+net_take_binding(struct net_conn *conn, uint8_t ret[NET_BINDING_BYTES])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+
+	if (conn->is_bound || !net_can_bind(conn))
+		return false;
+	conn->is_bound = SSL_export_keying_material(conn->ssl, ret, NET_BINDING_BYTES, label, sizeof(label) - 1,
+		(const uint8_t *)"", 0, 1) == 1;
+	return conn->is_bound;
+}
+
 void
 tls_close(struct net_conn *conn)
 {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "libcommon/core/clock.h"
+#include "libcommon/crypto/encode.h"
 #include "libcommon/net/internal.h"
 
 /* ---- the protocol */
@@ -106,6 +107,19 @@ run_block(struct net_conn *conn)
 }
 
 static enum err
+run_bind(struct net_conn *conn)
+{
+	bool can_bind = net_can_bind(conn) && !net_is_bound(conn);
+	uint8_t binding[NET_BINDING_BYTES];
+	char text[2 * NET_BINDING_BYTES];
+
+	if (net_take_binding(conn, binding) != can_bind)
+		return net_write(conn, STR("they do not agree\r\n"));
+	hex_write(str_from(binding, sizeof(binding)), text);
+	return can_bind ? net_printf(conn, "%.*s\r\n", (int)sizeof(text), text) : net_write(conn, STR("NO\r\n"));
+}
+
+static enum err
 run_starttls(struct net_conn *conn)
 {
 	if (!net_can_starttls(conn))
@@ -145,6 +159,8 @@ run_line(struct net_conn *conn, struct str line)
 		net_set_idle(conn, (int64_t)number);
 		return net_write(conn, STR("OK\r\n"));
 	}
+	if (str_equal(verb, STR("BIND")))
+		return run_bind(conn);
 	if (str_equal(verb, STR("SELFWAKE"))) {
 		net_conn_wake(conn);
 		return net_write(conn, STR("ran\r\n"));
@@ -420,10 +436,16 @@ client_ask(struct client *c, const char *line)
 int
 client_tls(struct client *c, struct str alpn)
 {
+	return client_tls_with(c, alpn, 0);
+}
+
+int
+client_tls_with(struct client *c, struct str alpn, uint64_t options)
+{
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 	int result;
 
-	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | options);
 	c->ssl = SSL_new(context);
 	SSL_CTX_free(context);
 	if (alpn.len > 0)

@@ -6,6 +6,7 @@
  *	USER name    OK or NO                        BLOCK        waits for fixture_open_gate, answers "done"
  *	STARTTLS     OK, then "hello" under TLS      QUIT         answers "bye" and ends
  *	SELFWAKE     wakes itself, answers "ran"     IDLE ms      sets the idle time
+ *	BIND         answers its channel binding in hexadecimal, or NO
  * wake() answers "* wake".
  */
 #ifndef TEST_NET_FIXTURE_H
@@ -77,6 +78,8 @@ const char *client_line(struct client *c);
 const char *client_ask(struct client *c, const char *line);
 /* 1 when done, else what SSL_connect said. `alpn`: in wire form, or NULL. */
 int client_tls(struct client *c, struct str alpn);
+/* The same with these SSL_OP_ options. */
+int client_tls_with(struct client *c, struct str alpn, uint64_t options);
 void client_close(struct client *c);
 
 #endif

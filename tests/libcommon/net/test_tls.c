@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "libcommon/core/metrics.h"
+#include "libcommon/crypto/encode.h"
 #include "tests/libcommon/net/fixture.h"
 
 static struct fixture f;
@@ -173,6 +174,50 @@ Test(net_tls, old_versions_are_refused)
 	cr_expect_neq(SSL_connect(c.ssl), 1);
 	client_close(&c);
 	SSL_CTX_free(context);
+	stop();
+}
+
+/* As RFC 9266 s. 2 says, with an empty context, which TLS 1.2 can tell from none. */
+static struct str
+binding_of(SSL *ssl, struct arena *arena)
+{
+	uint8_t bytes[NET_BINDING_BYTES];
+
+	cr_assert_eq(SSL_export_keying_material(ssl, bytes, sizeof(bytes), "EXPORTER-Channel-Binding", 24, (const uint8_t *)"", 0, 1), 1);
+	return hex_encode(arena, str_from(bytes, sizeof(bytes)));
+}
+
+Test(net_tls, a_connection_is_bound_once_where_its_secret_is_its_own)
+{
+	static const struct {
+		uint64_t options;
+		bool can_bind;
+	} cases[] = { { 0, true }, { SSL_OP_NO_TLSv1_3, true }, { SSL_OP_NO_TLSv1_3 | SSL_OP_NO_EXTENDED_MASTER_SECRET, false } };
+	struct arena arena = { 0 };
+
+	start(true);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct client c = client_connect(f.port);
+
+		cr_assert_eq(client_tls_with(&c, STR_NONE, cases[i].options), 1);
+		cr_expect_str_eq(client_line(&c), "* hello");
+		cr_expect_str_eq(client_ask(&c, "BIND"), cases[i].can_bind ? binding_of(c.ssl, &arena).ptr : "NO", "case %zu", i);
+		cr_expect_str_eq(client_ask(&c, "BIND"), "NO", "case %zu: a second time", i);
+		client_close(&c);
+	}
+	arena_clear(&arena);
+	stop();
+}
+
+Test(net_tls, without_tls_nothing_is_bound)
+{
+	struct client c;
+
+	start(false);
+	c = client_connect(f.port);
+	cr_expect_str_eq(client_line(&c), "* hello");
+	cr_expect_str_eq(client_ask(&c, "BIND"), "NO");
+	client_close(&c);
 	stop();
 }
 
