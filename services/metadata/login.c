@@ -121,6 +121,14 @@ count_failure(struct logins *logins, const struct login *login)
 	failures->clear_ms = (failures->clear_ms > now_ms ? failures->clear_ms : now_ms) + FORGIVE_MS;
 }
 
+void
+login_failed(struct logins *logins, const struct login *login)
+{
+	pthread_mutex_lock(&logins->mutex);
+	count_failure(logins, login);
+	pthread_mutex_unlock(&logins->mutex);
+}
+
 static void
 check(struct logins *logins, struct login *login)
 {

@@ -24,6 +24,8 @@ struct login {
 
 /* ERR_LIMIT: too many failures from there. */
 enum err login_may_try(struct logins *logins, const struct login *login);
+/* What was tried without login_check was wrong: it counts likewise. */
+void login_failed(struct logins *logins, const struct login *login);
 /* It is the password that was right before. */
 bool login_is_remembered(struct logins *logins, const struct login *login);
 /* `done` is called later, on another thread. ERR_BUSY: too many wait. */

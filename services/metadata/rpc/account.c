@@ -1,5 +1,6 @@
 /* Accounts and their addresses: the operator's calls. */
 #include "libcommon/crypto/password.h"
+#include "libcommon/sasl/sasl.h"
 #include "services/metadata/rpc/rpc.h"
 #include "services/metadata/watch.h"
 
@@ -133,18 +134,35 @@ fold(struct rpc *rpc, ProtobufCBinaryData address, struct str *ret)
 	return err;
 }
 
+/* What a password is known by; all empty: there is none. */
+struct credential {
+	struct str hash, verifiers[SCRAM_HASHES];
+};
+
+/* Of the password as mail programs' logins will bring it: prepared. */
 static enum err
-hash_password(struct rpc *rpc, ProtobufCBinaryData password, ProtobufCBinaryData scheme, struct str *ret)
+credential_make(struct rpc *rpc, ProtobufCBinaryData password, ProtobufCBinaryData scheme, struct credential *ret)
 {
 	struct metadata *metadata = rpc->service;
-	struct str name = scheme.len > 0 ? str_of(scheme) : metadata->config->account_hash;
-	enum err err = password_hash(name, str_of(password), rpc->arena, ret);
+	struct str name = scheme.len > 0 ? str_of(scheme) : metadata->config->account_hash, prepared;
+	enum err err = sasl_prep(str_of(password), rpc->arena, &prepared) == ERR_OK ?
+	    password_hash(name, prepared, rpc->arena, &ret->hash) : ERR_INVALID;
 
 	if (err == ERR_NOT_SUPPORTED)
 		rpc->detail = STR("the hash is bcrypt, ssha512 or sha512");
 	else if (err == ERR_INVALID)
-		rpc->detail = STR("a password has 1 to 1000 bytes (bcrypt: 72) and no NUL");
+		rpc->detail = STR("a password has 1 to 1000 bytes (bcrypt: 72) of UTF-8 and no control characters");
+	for (int hash = 0; hash < SCRAM_HASHES && err == ERR_OK; hash++)
+		ret->verifiers[hash] = scram_verifier_new((enum scram_hash)hash, prepared, rpc->arena);
 	return err;
+}
+
+static void
+credential_args(struct pg_args *args, const struct credential *credential)
+{
+	pg_arg_text_or_null(args, credential->hash);
+	for (int hash = 0; hash < SCRAM_HASHES; hash++)
+		pg_arg_text_or_null(args, credential->verifiers[hash]);
 }
 
 /* "Sent \Sent": a name and, perhaps, its special use. */
@@ -192,22 +210,23 @@ enum err
 rpc_create_account(struct rpc *rpc, const MetadataCreateAccountRequest *req, MetadataAccount *reply)
 {
 	static const struct pg_statement statement = { "account_create",
-		"SELECT * FROM account_create($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)" };
+		"SELECT * FROM account_create($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)" };
 	struct metadata *metadata = rpc->service;
 	struct change_call *call;
+	struct credential credential;
 	struct pg_args *args;
-	struct str folded, hash;
+	struct str folded;
 
 	(void)reply;
 	TRY(fold(rpc, req->address, &folded));
-	TRY(hash_password(rpc, req->password, req->hash, &hash));
+	TRY(credential_make(rpc, req->password, req->hash, &credential));
 	TRY(operator_call(rpc, &statement, req, &call));
 	args = &call->write.args;
 	pg_arg_timeline(args);
 	pg_arg_int(args, (int64_t)(random_u64() >> 1 | 1));
 	pg_arg_bytes(args, str_of(req->address));
 	pg_arg_bytes(args, folded);
-	pg_arg_text(args, hash);
+	credential_args(args, &credential);
 	pg_arg_int(args, req->has_quota ? (int64_t)(req->quota_bytes & INT64_MAX) : metadata->config->account_quota);
 	default_mailboxes_args(args, &metadata->config->account_mailboxes);
 	return change_call_submit(call);
@@ -216,21 +235,22 @@ rpc_create_account(struct rpc *rpc, const MetadataCreateAccountRequest *req, Met
 enum err
 rpc_update_account(struct rpc *rpc, const MetadataUpdateAccountRequest *req, MetadataAccount *reply)
 {
-	static const struct pg_statement statement = { "account_update", "SELECT * FROM account_update($1, $2, $3, $4::text, $5::bigint, $6, $7, $8)" };
+	static const struct pg_statement statement = { "account_update", "SELECT * FROM account_update($1, $2, $3, $4::text, $5::text, $6::text, $7::bigint, $8, $9, $10)" };
 	struct change_call *call;
+	struct credential credential = { 0 };
 	struct pg_args *args;
-	struct str folded, hash = STR_NONE;
+	struct str folded;
 
 	(void)reply;
 	if (req->enable && req->disable)
 		return ERR_INVALID;
 	TRY(fold(rpc, req->address, &folded));
 	if (req->password.len > 0)
-		TRY(hash_password(rpc, req->password, req->hash, &hash));
+		TRY(credential_make(rpc, req->password, req->hash, &credential));
 	TRY(operator_call(rpc, &statement, req, &call));
 	args = &call->write.args;
 	pg_arg_bytes(args, folded);
-	pg_arg_text_or_null(args, hash);
+	credential_args(args, &credential);
 	pg_arg_int_or_null(args, (int64_t)(req->quota_bytes & INT64_MAX), req->has_quota);
 	pg_arg_bool(args, req->primary);
 	pg_arg_bool(args, req->enable);

@@ -10,6 +10,7 @@ const struct metadata_handlers metadata_handlers = {
 	.show_account = rpc_show_account,
 	.add_address = rpc_add_address,
 	.remove_address = rpc_remove_address,
+	.begin_login = rpc_begin_login,
 	.login = rpc_login,
 	.resolve = rpc_resolve,
 	.list = rpc_list,

@@ -2,6 +2,7 @@
 #ifndef SORA_METADATA_RPC_RPC_H
 #define SORA_METADATA_RPC_RPC_H
 
+#include "libcommon/crypto/scram.h"
 #include "services/metadata/authorise.h"
 #include "services/metadata/name.h"
 #include "services/metadata/queue.h"
@@ -14,6 +15,7 @@ enum err rpc_list_accounts(struct rpc *rpc, const MetadataListAccountsRequest *r
 enum err rpc_show_account(struct rpc *rpc, const MetadataAccountName *req, MetadataAccount *reply);
 enum err rpc_add_address(struct rpc *rpc, const MetadataAddressRequest *req, MetadataAccount *reply);
 enum err rpc_remove_address(struct rpc *rpc, const MetadataAddressRequest *req, MetadataAccount *reply);
+enum err rpc_begin_login(struct rpc *rpc, const MetadataBeginLoginRequest *req, MetadataBeginLoginReply *reply);
 enum err rpc_login(struct rpc *rpc, const MetadataLoginRequest *req, MetadataLoginReply *reply);
 enum err rpc_resolve(struct rpc *rpc, const MetadataResolveRequest *req, MetadataResolveReply *reply);
 enum err rpc_list(struct rpc *rpc, const MetadataListRequest *req, MetadataListReply *reply);
@@ -64,6 +66,10 @@ enum err rpc_ping(struct rpc *rpc, const MetadataEmpty *req, MetadataPingReply *
 
 /* account.c: the account as it is now, by number. */
 enum err account_read(struct rpc *rpc, uint64_t account, MetadataAccount *ret);
+
+/* Of `c` credentials: the verifiers that hold, in the order of enum scram_hash. */
+#define VERIFIER_COLUMNS                                                                                               \
+	"CASE WHEN c.scram_version = c.version THEN c.scram_sha_256 END, CASE WHEN c.scram_version = c.version THEN c.scram_sha_1 END"
 
 /* sieve_log.c: the log as a script that its owner reads: comments, and nothing else. ERR_NONEXISTENT: it is empty. */
 #define SIEVE_LOG_NAME STR("sieve-log")
