@@ -1,18 +1,6 @@
 /* PLAIN: [authzid] NUL authcid NUL password, in one message.                                                RFC 4616 */
 #include "libcommon/sasl/mechanisms.h"
 
-/* Someone else's name as the authorisation identity is refused: nobody may act for others. */
-static enum err
-check_authzid(struct sasl *sasl, struct str authzid, struct str user)
-{
-	struct str prepared;
-
-	if (authzid.len == 0)
-		return ERR_OK;
-	TRY(sasl_prep(authzid, sasl->arena, &prepared));
-	return str_equal_nocase(prepared, user) ? ERR_OK : ERR_DENIED;
-}
-
 enum err
 sasl_plain_step(struct sasl *sasl, struct str response, struct str *ret_challenge)
 {
@@ -31,6 +19,6 @@ sasl_plain_step(struct sasl *sasl, struct str response, struct str *ret_challeng
 		return ERR_SYNTAX;
 	TRY(sasl_prep(name, sasl->arena, &user));
 	TRY(sasl_prep(password, sasl->arena, &secret));
-	TRY(check_authzid(sasl, authzid, user));
+	TRY(sasl_check_authzid(sasl, authzid, user));
 	return sasl->backend->password(sasl->backend->context, user, secret);
 }

@@ -77,7 +77,7 @@ imap_capabilities(struct imap_session *session, struct arena *arena)
 
 	add_capabilities(session, CORE_CAPABILITIES, &out);
 	for (const struct sasl_mechanism *m = sasl_mechanisms; m->name && session->state == IMAP_NOT_AUTHENTICATED; m++)
-		if (!m->is_cleartext || imap_session_can_login(session))
+		if (imap_session_admit(session, m) == ERR_OK)
 			buffer_printf(&out, " AUTH=%s", m->name);
 	for (size_t i = 0; imap_extensions[i]; i++)
 		add_capabilities(session, imap_extensions[i]->capabilities, &out);

@@ -3,6 +3,7 @@
 
 #include "libcommon/core/clock.h"
 #include "libcommon/core/metrics.h"
+#include "libcommon/sasl/sasl.h"
 #include "services/imap/reply.h"
 #include "services/imap/views.h"
 #include "services/imap/watch.h"
@@ -69,6 +70,12 @@ bool
 imap_session_can_login(const struct imap_session *session)
 {
 	return session->server->config->imap_plain_login || net_is_private(session->conn);
+}
+
+enum err
+imap_session_admit(const struct imap_session *session, const struct sasl_mechanism *mechanism)
+{
+	return sasl_admit(mechanism, imap_session_can_login(session), net_can_bind(session->conn));
 }
 
 enum err

@@ -12,6 +12,7 @@
 #include "services/imap/view.h"
 
 struct sasl;
+struct sasl_mechanism;
 
 struct imap_session {
 	struct net_conn *conn;
@@ -44,6 +45,8 @@ void imap_session_enter(struct imap_session *session, enum imap_state state);
 enum err imap_session_login(struct imap_session *session, uint64_t account, struct str user, struct str token);
 /* May a password be sent over this connection? */
 bool imap_session_can_login(const struct imap_session *session);
+/* As sasl_admit, on this connection. */
+enum err imap_session_admit(const struct imap_session *session, const struct sasl_mechanism *mechanism);
 /* The running command goes on with the client's next line. Returns ERR_AGAIN, for run to return. */
 enum err imap_session_continue(struct imap_session *session, enum err (*continuation)(struct imap_command *cmd, struct str line));
 /* The selected mailbox as it is now, with a reference; the login is seen to hold. As imap_view_latest. */

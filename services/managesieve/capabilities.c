@@ -14,7 +14,7 @@ static void
 print_sasl(const struct managesieve_session *session, struct buffer *value)
 {
 	for (const struct sasl_mechanism *m = sasl_mechanisms; m->name != NULL; m++)
-		if (!m->is_cleartext || managesieve_can_login(session))
+		if (managesieve_admit(session, m) == ERR_OK)
 			buffer_printf(value, "%s%s", buffer_len(value) > 0 ? " " : "", m->name);
 }
 

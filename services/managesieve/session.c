@@ -1,6 +1,7 @@
 /* One connection of a script editor: capabilities, login, scripts, end. */
 #include "services/managesieve/session.h"
 
+#include "libcommon/sasl/sasl.h"
 #include "services/managesieve/command.h"
 
 enum {
@@ -26,6 +27,12 @@ bool
 managesieve_can_login(const struct managesieve_session *session)
 {
 	return net_is_private(session->conn) || managesieve_config(session)->managesieve_plain_login;
+}
+
+enum err
+managesieve_admit(const struct managesieve_session *session, const struct sasl_mechanism *mechanism)
+{
+	return sasl_admit(mechanism, managesieve_can_login(session), net_can_bind(session->conn));
 }
 
 static void
@@ -135,7 +142,6 @@ run_frame(struct managesieve_session *session, enum managesieve_frame frame)
 
 /* ---- libcommon/net */
 
-/* RFC 5804 s. 1.7: a client that has neither a mechanism nor STARTTLS can not go on. */
 static enum err
 session_open(struct net_conn *conn)
 {
@@ -145,11 +151,18 @@ session_open(struct net_conn *conn)
 	session->server = net_self(conn);
 	session->state = MANAGESIEVE_NOT_AUTHENTICATED;
 	set_limits(session);
-	if (managesieve_can_login(session) || net_can_starttls(conn))
-		return managesieve_capabilities(session, true);
-	managesieve_bye(session, "ENCRYPT-NEEDED", STR("passwords are not taken without TLS, and there is none here"));
-	net_end(conn, NET_END_TLS);
-	return ERR_CLOSED;
+	return managesieve_capabilities(session, true);
+}
+
+/* STARTTLS has come to its end: what is offered now depends on what TLS it is. */
+static enum err
+session_wake(struct net_conn *conn)
+{
+	struct managesieve_session *session = net_session(conn);
+	enum err err = managesieve_capabilities(session, true);
+
+	arena_clear(&session->arena);
+	return err;
 }
 
 static enum net_frame
@@ -209,6 +222,7 @@ const struct net_protocol managesieve_protocol = {
 	.open = session_open,
 	.frame = session_frame,
 	.run = session_run,
+	.wake = session_wake,
 	.bye = session_bye,
 	.close = session_close,
 };

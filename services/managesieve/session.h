@@ -8,6 +8,7 @@
 #include "services/managesieve/parser.h"
 
 struct sasl;
+struct sasl_mechanism;
 
 /* RFC 5804 s. 2 */
 enum managesieve_state {
@@ -17,8 +18,7 @@ enum managesieve_state {
 };
 
 enum {
-	MANAGESIEVE_LOGINS_MAX = 3,  /* that fail: then we hang up */
-	MANAGESIEVE_ERRORS_MAX = 20, /* mistakes in a row: likewise */
+	MANAGESIEVE_ERRORS_MAX = 20, /* mistakes in a row: then we hang up */
 };
 
 struct managesieve_server {
@@ -54,6 +54,8 @@ managesieve_config(const struct managesieve_session *session)
 struct bus_call managesieve_call(struct managesieve_session *session);
 /* May a password be sent over this connection? */
 bool managesieve_can_login(const struct managesieve_session *session);
+/* As sasl_admit, on this connection. */
+enum err managesieve_admit(const struct managesieve_session *session, const struct sasl_mechanism *mechanism);
 /* Who has logged in; the strings are copied. ERR_BUSY: the user has too many connections. */
 enum err managesieve_enter(struct managesieve_session *session, uint64_t account, struct str user, struct str token);
 /* Nobody any more. */

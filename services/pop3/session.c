@@ -2,7 +2,7 @@
 #include "services/pop3/session.h"
 
 #include "libcommon/core/metrics.h"
-#include "proto/metadata.client.h"
+#include "libcommon/sasl/login.h"
 #include "services/pop3/command.h"
 
 /* What SASL may need (RFC 5034 s. 4): its base64, and the line end. */
@@ -19,6 +19,12 @@ bool
 pop3_can_login(const struct pop3_session *session)
 {
 	return net_is_private(session->conn) || pop3_config(session)->pop3_plain_login;
+}
+
+enum err
+pop3_admit(const struct pop3_session *session, const struct sasl_mechanism *mechanism)
+{
+	return sasl_admit(mechanism, pop3_can_login(session), net_can_bind(session->conn));
 }
 
 /* ---- login */
@@ -51,25 +57,15 @@ open_maildrop(struct pop3_session *session)
 	return err;
 }
 
-enum err
-pop3_login(struct pop3_session *session, struct str user, struct str password)
+static enum err
+enter(struct pop3_session *session, const MetadataLoginReply *who)
 {
-	MetadataLoginRequest request = METADATA_LOGIN_REQUEST__INIT;
-	struct bus_call call = pop3_call(session);
-	struct str peer = net_peer(session->conn);
-	MetadataLoginReply *reply;
 	enum err err;
 
-	request.user = (ProtobufCBinaryData){ user.len, (uint8_t *)user.ptr };
-	request.password = (ProtobufCBinaryData){ password.len, (uint8_t *)password.ptr };
-	request.service = (ProtobufCBinaryData){ 4, (uint8_t *)"pop3" };
-	request.peer = (ProtobufCBinaryData){ peer.len, (uint8_t *)peer.ptr };
-	call.route = str_hash(user);
-	TRY(metadata_login(&call, &request, &reply));
-	session->token = arena_copy(net_arena(session->conn), str_from(reply->token.data, reply->token.len));
-	session->maildrop.account = reply->account;
+	session->token = arena_copy(net_arena(session->conn), str_from(who->token.data, who->token.len));
+	session->maildrop.account = who->account;
 	TRY(open_maildrop(session));
-	err = net_set_user(session->conn, str_from(reply->user.data, reply->user.len));
+	err = net_set_user(session->conn, str_from(who->user.data, who->user.len));
 	if (err == ERR_OK)
 		session->state = POP3_TRANSACTION;
 	else
@@ -78,17 +74,19 @@ pop3_login(struct pop3_session *session, struct str user, struct str password)
 }
 
 enum err
-pop3_login_answer(struct pop3_session *session, enum err err)
+pop3_login_answer(struct pop3_session *session, const struct sasl_login *login, enum err err)
 {
 	const struct pop3_maildrop *drop = &session->maildrop;
 
+	if (err == ERR_OK)
+		err = enter(session, login->reply);
 	if (err == ERR_OK) {
 		metric_add(METRIC_LOGIN_OK, 1);
 		return pop3_ok(session, "%zu messages, %llu octets", drop->count, (unsigned long long)drop->bytes);
 	}
 	metric_add(METRIC_LOGIN_FAILED, 1);
 	TRY(pop3_err(session, err, "%s", err_row(err)->text));
-	if (err_row(err)->is_retryable || ++session->logins_failed < POP3_LOGINS_MAX)
+	if (sasl_login_again(session->conn, err, &session->logins_failed))
 		return ERR_OK;
 	net_end(session->conn, NET_END_LIMIT);
 	return ERR_LIMIT;

@@ -9,6 +9,8 @@
 #include "services/pop3/maildrop.h"
 
 struct sasl;
+struct sasl_login;
+struct sasl_mechanism;
 
 /* RFC 1939 s. 3; the UPDATE state is what QUIT does. */
 enum pop3_state {
@@ -18,8 +20,7 @@ enum pop3_state {
 };
 
 enum {
-	POP3_LOGINS_MAX = 3,  /* that fail: then we hang up */
-	POP3_ERRORS_MAX = 20, /* mistakes in a row: likewise */
+	POP3_ERRORS_MAX = 20, /* mistakes in a row: then we hang up */
 };
 
 struct pop3_server {
@@ -54,12 +55,12 @@ pop3_config(const struct pop3_session *session)
 struct bus_call pop3_call(struct pop3_session *session);
 /* May a password be sent over this connection? */
 bool pop3_can_login(const struct pop3_session *session);
+/* As sasl_admit, on this connection. */
+enum err pop3_admit(const struct pop3_session *session, const struct sasl_mechanism *mechanism);
 /*
- * Ask whether this is the user's password; if so the maildrop is opened and the session in TRANSACTION. For PASS and AUTH; both arguments
- * are prepared (sasl_prep).
+ * Answer PASS or AUTH, which a login gave this error: when it was right, the maildrop is opened and the session in TRANSACTION. What
+ * fails is counted. As a command's run.
  */
-enum err pop3_login(struct pop3_session *session, struct str user, struct str password);
-/* Answer PASS or AUTH, and count what fails. As a command's run. */
-enum err pop3_login_answer(struct pop3_session *session, enum err err);
+enum err pop3_login_answer(struct pop3_session *session, const struct sasl_login *login, enum err err);
 
 #endif

@@ -1,45 +1,27 @@
 /* LOGIN and AUTHENTICATE.                                             RFC 3501 s. 6.2.2, 6.2.3; RFC 4959 (SASL-IR) */
 #include "libcommon/core/metrics.h"
 #include "libcommon/crypto/encode.h"
-#include "libcommon/sasl/sasl.h"
-#include "proto/metadata.client.h"
+#include "libcommon/sasl/login.h"
 #include "services/imap/reply.h"
 #include "services/imap/wire.h"
 
-enum { LOGINS_MAX = 3 };
-
-/* Ask metadata; on success the session is logged in. */
+/* The answer to a finished attempt: when it was right, the session is logged in. */
 static enum err
-check_password(void *context, struct str user, struct str password)
-{
-	struct imap_command *cmd = context;
-	MetadataLoginRequest request = METADATA_LOGIN_REQUEST__INIT;
-	MetadataLoginReply *reply;
-
-	request.user = wire_bytes(user);
-	request.password = wire_bytes(password);
-	request.service = wire_bytes(STR("imap"));
-	request.peer = wire_bytes(net_peer(cmd->session->conn));
-	cmd->call->route = str_hash(user);
-	TRY(metadata_login(cmd->call, &request, &reply));
-	TRY(imap_session_login(cmd->session, reply->account, wire_str(reply->user), wire_str(reply->token)));
-	cmd->log.user = cmd->session->user;
-	return ERR_OK;
-}
-
-/* The answer to a finished attempt. */
-static enum err
-answer(struct imap_command *cmd, enum err err)
+answer(struct imap_command *cmd, const struct sasl_login *login, enum err err)
 {
 	struct imap_session *session = cmd->session;
+	const MetadataLoginReply *who = login->reply;
 
+	if (err == ERR_OK)
+		err = imap_session_login(session, who->account, wire_str(who->user), wire_str(who->token));
 	if (err == ERR_OK) {
 		metric_add(METRIC_LOGIN_OK, 1);
+		cmd->log.user = session->user;
 		cmd->text = STR("logged in");
 		return imap_reply_ok(cmd, "CAPABILITY %.*s", STR_ARG(imap_capabilities(session, cmd->arena)));
 	}
 	metric_add(METRIC_LOGIN_FAILED, 1);
-	if (err_row(err)->is_retryable || ++session->logins_failed < LOGINS_MAX)
+	if (sasl_login_again(session->conn, err, &session->logins_failed))
 		return err;
 	imap_reply_tagged(cmd, err);
 	imap_reply_bye(session, "too many failed logins");
@@ -69,16 +51,12 @@ static enum err
 login_run(struct imap_command *cmd)
 {
 	struct login_args *args = cmd->args;
-	struct str user, password;
-	enum err err;
+	struct sasl_login *login;
 
 	if (!imap_session_can_login(cmd->session))
 		return imap_reply_no(cmd, ERR_DENIED, "PRIVACYREQUIRED", "not without TLS");
-	if (args->user.len > SASL_NAME_MAX || args->password.len > SASL_PASSWORD_MAX
-	    || sasl_prep(args->user, cmd->arena, &user) != ERR_OK || sasl_prep(args->password, cmd->arena, &password) != ERR_OK)
-		return answer(cmd, ERR_AUTH_FAILED);
-	err = check_password(cmd, user, password);
-	return answer(cmd, err);
+	login = sasl_login_new(cmd->session->conn, cmd->call, "imap");
+	return answer(cmd, login, sasl_login_password(login, args->user, args->password));
 }
 
 /* ---- AUTHENTICATE */
@@ -108,7 +86,8 @@ static enum err
 step(struct imap_command *cmd, struct str response)
 {
 	struct str challenge;
-	enum err err = sasl_step(cmd->session->sasl, response, &challenge);
+	struct sasl *sasl = cmd->session->sasl;
+	enum err err = sasl_step(sasl, response, &challenge);
 
 	if (err == ERR_AGAIN) {
 		net_printf(cmd->session->conn, "+ %.*s\r\n", STR_ARG(base64_encode(cmd->arena, challenge)));
@@ -120,7 +99,7 @@ step(struct imap_command *cmd, struct str response)
 		err = ERR_AUTH_FAILED;
 	if (err == ERR_DENIED)
 		imap_reply_no(cmd, err, "AUTHORIZATIONFAILED", "nobody may act for others");
-	return answer(cmd, err);
+	return answer(cmd, sasl->backend->context, err);
 }
 
 static enum err
@@ -140,24 +119,21 @@ authenticate_line(struct imap_command *cmd, struct str line)
 static enum err
 authenticate_run(struct imap_command *cmd)
 {
-	static const struct sasl_backend template = { .password = check_password };
 	struct authenticate_args *args = cmd->args;
 	const struct sasl_mechanism *mechanism = sasl_find(args->mechanism);
-	struct sasl_backend *backend = arena_alloc(cmd->arena, sizeof(*backend));
+	enum err err = imap_session_admit(cmd->session, mechanism);
 	struct str response = STR_NONE;
 
-	if (!mechanism)
-		return imap_reply_no(cmd, ERR_NOT_SUPPORTED, "", "no such mechanism");
-	if (mechanism->is_cleartext && !imap_session_can_login(cmd->session))
-		return imap_reply_no(cmd, ERR_DENIED, "PRIVACYREQUIRED", "not without TLS");
+	if (err == ERR_DENIED)
+		return imap_reply_no(cmd, err, "PRIVACYREQUIRED", "not without TLS");
+	if (err != ERR_OK)
+		return imap_reply_no(cmd, err, "", "no such mechanism");
 	/* "=" is an initial response of no bytes, which is not the same as none (RFC 4959 s. 3). */
 	if (str_equal(args->initial, STR("=")))
 		response = STR("");
 	else if (args->initial.ptr && !base64_decode(cmd->arena, args->initial, &response))
 		return imap_reply_no(cmd, ERR_SYNTAX, "", "this is no base64");
-	*backend = template;
-	backend->context = cmd;
-	cmd->session->sasl = sasl_new(mechanism, backend, cmd->arena);
+	cmd->session->sasl = sasl_login_begin(sasl_login_new(cmd->session->conn, cmd->call, "imap"), mechanism, false);
 	return step(cmd, response);
 }
 

@@ -1,27 +1,31 @@
 /* AUTHENTICATE and UNAUTHENTICATE: who is it?                                           RFC 5804 s. 2.1, 2.14.1 */
 #include "libcommon/core/metrics.h"
 #include "libcommon/crypto/encode.h"
-#include "libcommon/sasl/sasl.h"
-#include "proto/metadata.client.h"
+#include "libcommon/sasl/login.h"
 #include "services/managesieve/command.h"
 #include "services/managesieve/wire.h"
 
-/* Ask metadata; on success the session is logged in. */
 static enum err
-check_password(void *context, struct str user, struct str password)
+enter(struct managesieve_session *session, const MetadataLoginReply *who)
 {
-	struct managesieve_session *session = context;
-	MetadataLoginRequest request = METADATA_LOGIN_REQUEST__INIT;
-	struct bus_call call = managesieve_call(session);
-	MetadataLoginReply *reply;
+	return managesieve_enter(session, who->account, wire_str(who->user), wire_str(who->token));
+}
 
-	request.user = wire_bytes(user);
-	request.password = wire_bytes(password);
-	request.service = wire_bytes(STR("managesieve"));
-	request.peer = wire_bytes(net_peer(session->conn));
-	call.route = str_hash(user);
-	TRY(metadata_login(&call, &request, &reply));
-	return managesieve_enter(session, reply->account, wire_str(reply->user), wire_str(reply->token));
+/* RFC 5804 s. 2.1: with the data that the mechanism says together with success, if there is. */
+static enum err
+answer_ok(struct managesieve_session *session, struct str data)
+{
+	struct buffer code = { 0 };
+	enum err err;
+
+	metric_add(METRIC_LOGIN_OK, 1);
+	if (data.ptr == NULL)
+		return managesieve_ok(session, STR("logged in"));
+	buffer_add(&code, STR("SASL "));
+	managesieve_add_string(&code, base64_encode(&session->arena, data));
+	err = managesieve_ok_code(session, buffer_str(&code), STR("logged in"));
+	buffer_clear(&code);
+	return err;
 }
 
 /*
@@ -29,14 +33,14 @@ check_password(void *context, struct str user, struct str password)
  * and forbids it where it did not, as none of ours does.
  */
 static enum err
-answer(struct managesieve_session *session, enum err err)
+answer(struct managesieve_session *session, const struct sasl_login *login, enum err err, struct str data)
 {
-	if (err == ERR_OK) {
-		metric_add(METRIC_LOGIN_OK, 1);
-		return managesieve_ok(session, STR("logged in"));
-	}
+	if (err == ERR_OK)
+		err = enter(session, login->reply);
+	if (err == ERR_OK)
+		return answer_ok(session, data);
 	metric_add(METRIC_LOGIN_FAILED, 1);
-	if (err_row(err)->is_retryable || ++session->logins_failed < MANAGESIEVE_LOGINS_MAX)
+	if (sasl_login_again(session->conn, err, &session->logins_failed))
 		return managesieve_no(session, err, str_c(err_row(err)->text));
 	managesieve_bye(session, "", STR("too many failed logins"));
 	net_end(session->conn, NET_END_LIMIT);
@@ -61,13 +65,14 @@ static enum err
 step(struct managesieve_session *session, struct str response)
 {
 	struct str challenge;
-	enum err err = sasl_step(session->sasl, response, &challenge);
+	struct sasl *sasl = session->sasl;
+	enum err err = sasl_step(sasl, response, &challenge);
 
 	if (err == ERR_AGAIN)
 		return send_challenge(session, challenge);
 	session->sasl = NULL;
 	/* What a client sends inside of SASL is no command: a wrong response fails the login. */
-	return answer(session, err == ERR_SYNTAX || err == ERR_DENIED ? ERR_AUTH_FAILED : err);
+	return answer(session, sasl->backend->context, err == ERR_SYNTAX || err == ERR_DENIED ? ERR_AUTH_FAILED : err, challenge);
 }
 
 enum err
@@ -90,19 +95,20 @@ static enum err
 authenticate_run(struct managesieve_session *session, const struct managesieve_request *request)
 {
 	const struct sasl_mechanism *mechanism = sasl_find(request->args[0].text);
-	struct sasl_backend *backend;
+	enum err err = managesieve_admit(session, mechanism);
 	struct str response = STR_NONE;
+	struct bus_call *call;
 
-	if (mechanism == NULL)
+	if (err == ERR_NOT_SUPPORTED)
 		return managesieve_mistake(session, "no such mechanism");
-	if (mechanism->is_cleartext && !managesieve_can_login(session))
+	if (err != ERR_OK)
 		return managesieve_no_code(session, "ENCRYPT-NEEDED", STR("not without TLS"));
 	/* An empty initial response is not the same as none. */
 	if (request->count > 1 && !base64_decode(&session->arena, request->args[1].text, &response))
 		return managesieve_mistake(session, "this is no base64");
-	backend = ARENA_NEW(&session->arena, struct sasl_backend);
-	*backend = (struct sasl_backend){ .context = session, .password = check_password };
-	session->sasl = sasl_new(mechanism, backend, &session->arena);
+	call = ARENA_NEW(&session->arena, struct bus_call);
+	*call = managesieve_call(session);
+	session->sasl = sasl_login_begin(sasl_login_new(session->conn, call, "managesieve"), mechanism, true);
 	return step(session, response.ptr == NULL && request->count > 1 ? STR("") : response);
 }
 

@@ -9,8 +9,8 @@ starttls_run(struct managesieve_session *session, const struct managesieve_reque
 		return managesieve_mistake(session, "TLS is not available, or already there");
 	TRY(managesieve_ok(session, STR("begin TLS now")));
 	TRY(net_starttls(session->conn));
-	/* These are sent behind the handshake. */
-	TRY(managesieve_capabilities(session, true));
+	/* Capabilities come behind the handshake. */
+	net_conn_wake(session->conn);
 	return ERR_AGAIN;
 }
 

@@ -1,7 +1,16 @@
 /* USER, PASS and AUTH: who is it?                                             RFC 1939 s. 7, RFC 5034, RFC 6856 s. 2.2 */
 #include "libcommon/crypto/encode.h"
-#include "libcommon/sasl/sasl.h"
+#include "libcommon/sasl/login.h"
 #include "services/pop3/command.h"
+
+static struct sasl_login *
+login_new(struct pop3_session *session)
+{
+	struct bus_call *call = ARENA_NEW(&session->arena, struct bus_call);
+
+	*call = pop3_call(session);
+	return sasl_login_new(session->conn, call, "pop3");
+}
 
 static enum err
 refuse_plain(struct pop3_session *session)
@@ -26,37 +35,30 @@ user_run(struct pop3_session *session, const struct pop3_request *request)
 static enum err
 pass_run(struct pop3_session *session, const struct pop3_request *request)
 {
-	struct str typed = session->user, user, password;
+	struct sasl_login *login = login_new(session);
+	struct str user = session->user;
 
 	session->user = STR_NONE;
-	if (typed.len == 0)
+	if (user.len == 0)
 		return pop3_mistake(session, "USER comes first");
-	if (request->text.len > SASL_PASSWORD_MAX || sasl_prep(typed, &session->arena, &user) != ERR_OK ||
-	    sasl_prep(request->text, &session->arena, &password) != ERR_OK)
-		return pop3_login_answer(session, ERR_AUTH_FAILED);
-	return pop3_login_answer(session, pop3_login(session, user, password));
+	return pop3_login_answer(session, login, sasl_login_password(login, user, request->text));
 }
 
 /* ---- AUTH */
-
-static enum err
-check_password(void *context, struct str user, struct str password)
-{
-	return pop3_login(context, user, password);
-}
 
 /* The mechanism's next step. */
 static enum err
 step(struct pop3_session *session, struct str response)
 {
 	struct str challenge;
-	enum err err = sasl_step(session->sasl, response, &challenge);
+	struct sasl *sasl = session->sasl;
+	enum err err = sasl_step(sasl, response, &challenge);
 
 	if (err == ERR_AGAIN)
 		return net_printf(session->conn, "+ %.*s\r\n", STR_ARG(base64_encode(&session->arena, challenge)));
 	session->sasl = NULL;
 	/* What a client sends inside of SASL is no command: a wrong response fails the login. */
-	return pop3_login_answer(session, err == ERR_SYNTAX || err == ERR_DENIED ? ERR_AUTH_FAILED : err);
+	return pop3_login_answer(session, sasl->backend->context, err == ERR_SYNTAX || err == ERR_DENIED ? ERR_AUTH_FAILED : err);
 }
 
 enum err
@@ -76,7 +78,7 @@ list_mechanisms(struct pop3_session *session)
 {
 	TRY(pop3_ok(session, "mechanisms follow"));
 	for (const struct sasl_mechanism *m = sasl_mechanisms; m->name != NULL; m++)
-		if (!m->is_cleartext || pop3_can_login(session))
+		if (pop3_admit(session, m) == ERR_OK)
 			TRY(pop3_line(session, "%s", m->name));
 	return pop3_end_lines(session);
 }
@@ -86,24 +88,23 @@ auth_run(struct pop3_session *session, const struct pop3_request *request)
 {
 	struct str rest = request->text, name, response = STR_NONE;
 	const struct sasl_mechanism *mechanism;
-	struct sasl_backend *backend;
+	enum err err;
 
 	if (rest.len == 0)
 		return list_mechanisms(session);
 	str_split(&rest, ' ', &name);
 	mechanism = sasl_find(name);
-	if (mechanism == NULL)
-		return pop3_mistake(session, "no such mechanism");
-	if (mechanism->is_cleartext && !pop3_can_login(session))
+	err = pop3_admit(session, mechanism);
+	if (err == ERR_DENIED)
 		return refuse_plain(session);
+	if (err != ERR_OK)
+		return pop3_mistake(session, "no such mechanism");
 	/* "=" is an initial response of no bytes, which is not the same as none. */
 	if (str_equal(rest, STR("=")))
 		response = STR("");
 	else if (rest.len > 0 && !base64_decode(&session->arena, rest, &response))
 		return pop3_mistake(session, "this is no base64");
-	backend = ARENA_NEW(&session->arena, struct sasl_backend);
-	*backend = (struct sasl_backend){ .context = session, .password = check_password };
-	session->sasl = sasl_new(mechanism, backend, &session->arena);
+	session->sasl = sasl_login_begin(login_new(session), mechanism, false);
 	return step(session, response);
 }
 

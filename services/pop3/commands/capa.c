@@ -21,7 +21,7 @@ print_sasl(struct pop3_session *session, struct buffer *line)
 {
 	buffer_add(line, STR("SASL"));
 	for (const struct sasl_mechanism *m = sasl_mechanisms; m->name != NULL; m++)
-		if (!m->is_cleartext || pop3_can_login(session))
+		if (pop3_admit(session, m) == ERR_OK)
 			buffer_printf(line, " %s", m->name);
 }
 
@@ -61,7 +61,7 @@ static const struct {
 	{ "STLS", has_stls, NULL },
 	{ "XCLIENT ADDR", has_xclient, NULL },
 	{ "USER", pop3_can_login, NULL },
-	{ NULL, pop3_can_login, print_sasl },
+	{ NULL, always, print_sasl },
 	{ "IMPLEMENTATION Sora", always, NULL },
 };
 

@@ -44,7 +44,7 @@ Test(sasl, plain_takes_what_rfc_4616_allows)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct arena arena = { 0 };
 		struct asked asked = { 0 };
-		struct sasl_backend backend = { &asked, password_of_alice };
+		struct sasl_backend backend = { .context = &asked, .password = password_of_alice };
 		struct sasl *sasl = sasl_new(sasl_find(STR("plain")), &backend, &arena);
 		struct str challenge;
 
@@ -58,7 +58,7 @@ Test(sasl, plain_without_initial_response_asks_for_it)
 {
 	struct arena arena = { 0 };
 	struct asked asked = { 0 };
-	struct sasl_backend backend = { &asked, password_of_alice };
+	struct sasl_backend backend = { .context = &asked, .password = password_of_alice };
 	struct sasl *sasl = sasl_new(sasl_find(STR("PLAIN")), &backend, &arena);
 	struct str challenge;
 
@@ -73,7 +73,7 @@ Test(sasl, a_response_is_bounded)
 	static char response[SASL_RESPONSE_MAX + 1];
 	struct arena arena = { 0 };
 	struct asked asked = { 0 };
-	struct sasl_backend backend = { &asked, password_of_alice };
+	struct sasl_backend backend = { .context = &asked, .password = password_of_alice };
 	struct sasl *sasl = sasl_new(sasl_find(STR("PLAIN")), &backend, &arena);
 	struct str challenge;
 
