@@ -38,6 +38,7 @@ FUZZ_MORE-sieve = $(filter-out $(addprefix services/sieve/,main.c service.c cach
 	services/sieve/ext/*/*.c)) $(sieve_tables)
 FUZZ_MORE-bus = libcommon/bus/codec.c $(filter %.pb-c.c %/methods.c,$(proto_made))
 FUZZ_MORE-proxy = libcommon/net/proxy.c
+FUZZ_MORE-scram = libcommon/sasl/scram_message.c
 FUZZ_MORE-frame = $(wildcard services/blob/frame/*.c)
 FUZZ_OBJECTS = $(patsubst %.c,$(BUILD)/obj/fuzz/%.o,tests/fuzz/fuzz_$*.c $(FUZZ_SOURCES))
 $(FUZZERS): $(BUILD)/fuzz/%: $$(FUZZ_OBJECTS)
