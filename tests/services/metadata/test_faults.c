@@ -78,6 +78,18 @@ Test(metadata_faults, a_restart_between_two_calls_is_not_noticed, .timeout = 60)
 	check_counts();
 }
 
+/* The clock is there with the first steps of the schema, accounts with the last. */
+static enum err
+try_account(int i)
+{
+	MetadataCreateAccountRequest req = METADATA_CREATE_ACCOUNT_REQUEST__INIT;
+
+	req.address = bin(i == 0 ? "a@example.org" : "b@example.org");
+	req.password = BIN("secret");
+	req.hash = BIN("sha512");
+	return metadata_create_account(as(i, BUS_ROLE_ADMIN), &req, NULL);
+}
+
 Test(metadata_faults, a_service_that_starts_before_its_database_makes_its_schema_later, .timeout = 60)
 {
 	MetadataPingReply *reply;
@@ -93,16 +105,16 @@ Test(metadata_faults, a_service_that_starts_before_its_database_makes_its_schema
 	replica_start(1);
 	cr_assert_eq(metadata_ping(as(0, BUS_ROLE_ADMIN), &(MetadataEmpty)METADATA_EMPTY__INIT, &reply), ERR_UNAVAILABLE);
 	open_database();
-	for (int i = 0; i < REPLICAS; i++)
-		for (int n = 0; n < 100; n++) {
-			err = metadata_ping(as(i, BUS_ROLE_ADMIN), &(MetadataEmpty)METADATA_EMPTY__INIT, &reply);
-			if (err == ERR_OK)
-				break;
-			nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	for (int i = 0; i < REPLICAS; i++) {
+		for (int n = 0; n < 100 && (n == 0 || err != ERR_OK); n++) {
+			err = try_account(i);
+			if (err != ERR_OK)
+				nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 		}
-	cr_assert_eq(err, ERR_OK);
+		cr_assert_eq(err, ERR_OK);
+	}
+	cr_assert_eq(metadata_ping(as(0, BUS_ROLE_ADMIN), &(MetadataEmpty)METADATA_EMPTY__INIT, &reply), ERR_OK);
 	cr_assert_gt(reply->database_ms, 0);
-	(void)make_account("a", 0);
 }
 
 struct appender {
