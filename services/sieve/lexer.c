@@ -283,6 +283,8 @@ sieve_lex(struct sieve_lexer *lexer, struct sieve_token *ret_token)
 		TRY(check_byte(lexer));
 		return wrong_here(lexer, "this character means nothing here; texts stand in double quotes");
 	}
+	token.end_line = lexer->line;
+	token.end_column = column(lexer);
 	*ret_token = token;
 	return ERR_OK;
 }

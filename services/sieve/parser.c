@@ -4,6 +4,7 @@
 struct parser {
 	struct sieve_lexer lexer;
 	struct sieve_token token; /* the next one */
+	struct sieve_token last;  /* the one before */
 	struct arena *arena;
 	uint64_t nesting;
 	uint64_t nesting_max;
@@ -13,8 +14,10 @@ struct parser {
 static enum err
 advance(struct parser *parser)
 {
-	enum err err = sieve_lex(&parser->lexer, &parser->token);
+	enum err err;
 
+	parser->last = parser->token;
+	err = sieve_lex(&parser->lexer, &parser->token);
 	if (err != ERR_OK)
 		parser->problem = parser->lexer.problem;
 	return err;
@@ -43,13 +46,27 @@ found(struct parser *parser)
 }
 
 static enum err
-expected(struct parser *parser, const char *what)
+wrong(struct parser *parser, uint32_t line, uint32_t column, const char *what)
 {
 	struct str there = found(parser);
 
-	parser->problem = (struct sieve_problem){ .line = parser->token.line, .column = parser->token.column,
+	parser->problem = (struct sieve_problem){ .line = line, .column = column,
 		.text = arena_printf(parser->arena, "%s is expected here, not %.*s", what, STR_ARG(there)) };
 	return ERR_SYNTAX;
+}
+
+/* The next token should not be there. */
+static enum err
+expected(struct parser *parser, const char *what)
+{
+	return wrong(parser, parser->token.line, parser->token.column, what);
+}
+
+/* The last one needs something behind it; the next may be many lines further down. */
+static enum err
+missing(struct parser *parser, const char *what)
+{
+	return wrong(parser, parser->last.end_line, parser->last.end_column, what);
 }
 
 static bool
@@ -77,7 +94,7 @@ parse_string(struct parser *parser, struct sieve_argument *argument, struct siev
 	struct sieve_syntax_string *string;
 
 	if (parser->token.kind != SIEVE_TOKEN_STRING)
-		return expected(parser, "a string");
+		return missing(parser, "a string");
 	string = ARENA_NEW(parser->arena, struct sieve_syntax_string);
 	string->line = parser->token.line;
 	string->column = parser->token.column;
@@ -99,7 +116,7 @@ parse_list(struct parser *parser, struct sieve_argument *argument)
 		TRY(parse_string(parser, argument, &end));
 	} while (is_mark(parser, ','));
 	if (!is_mark(parser, ']'))
-		return expected(parser, "',' or ']'");
+		return missing(parser, "',' or ']'");
 	return advance(parser);
 }
 
@@ -146,12 +163,12 @@ parse_tests(struct parser *parser, struct sieve_syntax *syntax)
 	do {
 		TRY(advance(parser));
 		if (parser->token.kind != SIEVE_TOKEN_IDENTIFIER)
-			return expected(parser, "a test");
+			return missing(parser, "a test");
 		TRY(parse_test(parser, end));
 		end = &(*end)->next;
 	} while (is_mark(parser, ','));
 	if (!is_mark(parser, ')'))
-		return expected(parser, "',' or ')'");
+		return missing(parser, "',' or ')'");
 	return advance(parser);
 }
 
@@ -196,6 +213,8 @@ parse_block(struct parser *parser, struct sieve_syntax *syntax)
 	TRY(enter(parser));
 	TRY(advance(parser));
 	TRY(parse_commands(parser, &syntax->block));
+	if (parser->token.kind == SIEVE_TOKEN_END)
+		return missing(parser, "a command or '}'");
 	if (!is_mark(parser, '}'))
 		return expected(parser, "a command or '}'");
 	parser->nesting--;
@@ -215,7 +234,7 @@ parse_commands(struct parser *parser, struct sieve_syntax **ret)
 		else if (is_mark(parser, ';'))
 			TRY(advance(parser));
 		else
-			return expected(parser, "';' or '{'");
+			return missing(parser, "';' or '{'");
 		end = &(*end)->next;
 	}
 	return ERR_OK;

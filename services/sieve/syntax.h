@@ -20,6 +20,7 @@ enum sieve_token_kind {
 struct sieve_token {
 	enum sieve_token_kind kind;
 	uint32_t line, column;
+	uint32_t end_line, end_column; /* just behind it */
 	struct str text;     /* identifier, tag (without its colon), contents of a string, the mark */
 	uint64_t number;
 };

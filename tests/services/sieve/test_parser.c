@@ -50,7 +50,17 @@ Test(sieve_parser, a_user_learns_what_is_wrong_and_where)
 		const char *script, *says;
 	} cases[] = {
 		{ "fileinot \"x\";", "1:1: error: unknown command 'fileinot'; did you mean 'fileinto'?\n" },
-		{ "keep\r\n", "2:1: error: ';' or '{' is expected here, not the end of the script\n" },
+		{ "keep\r\n", "1:5: error: ';' or '{' is expected here, not the end of the script\n" },
+		{ "keep }", "1:5: error: ';' or '{' is expected here, not '}'\n" },
+		{ "keep; }", "1:7: error: a command is expected here, not '}'\n" },
+		{ "if true {\n keep;\n\n", "2:7: error: a command or '}' is expected here, not the end of the script\n" },
+		{ "if true {\n keep;\n\n]", "4:1: error: a command or '}' is expected here, not ']'\n" },
+		{ "redirect [\"a@b\",\n];", "1:17: error: a string is expected here, not ']'\n" },
+		{ "redirect [\"a@b\"\n;", "1:16: error: ',' or ']' is expected here, not ';'\n" },
+		{ "if not\nanyof (true,\n", "2:13: error: a test is expected here, not the end of the script\n" },
+		{ "if anyof (true\n{ keep; }", "1:15: error: ',' or ')' is expected here, not '{'\n" },
+		{ "redirect \"a\r\nb\"\r\n# end", "2:3: error: ';' or '{' is expected here, not the end of the script\n" },
+		{ "redirect text:\r\na@b\r\n.\r\n# end", "4:1: error: ';' or '{' is expected here, not the end of the script\n" },
 		{ "if header \"a\" { keep; }", "1:4: error: 'header': the list of keys is missing, a string or a list of strings\n" },
 		{ "if size :over \"5\" { keep; }", "1:15: error: size: the limit is expected, a number, not a string\n" },
 		{ "keep \"x\";", "1:6: error: 'keep': this is one argument too many\n" },
