@@ -1,8 +1,8 @@
 /*
  * The checker: finds the row of each command and test, and makes the tree that is run.                      RFC 5228 s. 2.6, 2.10.5
  *
- * It goes on after an error, so that a user learns of all of them at once. In a script that requires "ihave" (RFC 5463 s. 4) what is wrong is
- * not an error until it is run: a node that does so takes its place.
+ * It goes on after an error, so that a user learns of all of them at once. Behind an "ihave" of something that is not here (RFC 5463 s. 4)
+ * what is wrong is not an error until it is run: a node that does so takes its place. Without one it can be of no extension, and is an error.
  */
 #include "services/sieve/script.h"
 
@@ -75,11 +75,17 @@ is_enabled(const struct sieve_check *check, size_t extension)
 }
 
 bool
-sieve_check_has(const struct sieve_check *check, const char *extension)
+sieve_check_has(const struct sieve_check *check, struct str extension)
 {
-	struct sieve_found found = sieve_find_extension(str_c(extension));
+	struct sieve_found found = sieve_find_extension(extension);
 
 	return found.row != NULL && is_enabled(check, found.extension);
+}
+
+void
+sieve_check_defer(struct sieve_check *check)
+{
+	check->is_deferring = true;
 }
 
 bool
@@ -280,7 +286,7 @@ check_node(struct sieve_check *check, const struct sieve_syntax *syntax, bool is
 	node->column = syntax->column;
 	check->needs = 0;
 	/* What is required has to be there, with "ihave" too: nothing is run before that is known (RFC 5228 s. 2.10.5). */
-	if (check_own(check, syntax, is_test, node) != ERR_OK && check->script->has_ihave && !(node->row != NULL && (node->row->flags & SIEVE_FIRST))) {
+	if (check_own(check, syntax, is_test, node) != ERR_OK && check->is_deferring && !(node->row != NULL && (node->row->flags & SIEVE_FIRST))) {
 		defer_problems(check, node, problems);
 		check->errors = errors;
 		return node;

@@ -239,7 +239,9 @@ const struct sieve_limits *sieve_check_limits(const struct sieve_check *check);
  */
 void sieve_check_will_ask(struct sieve_check *check, enum sieve_need_kind kind, struct str name, struct str scope);
 /* Has the script required it (or, with `ihave`, could it come into effect)? */
-bool sieve_check_has(const struct sieve_check *check, const char *extension);
+bool sieve_check_has(const struct sieve_check *check, struct str extension);
+/* From here on what is wrong is no error before it is run: it may be of an extension that is not here, and guarded by an `ihave`. */
+void sieve_check_defer(struct sieve_check *check);
 /* Put it into effect, in all of the script that comes after: require. False: there is none. */
 bool sieve_check_enable(struct sieve_check *check, struct str extension);
 /* The namespace of this name, if the extension that has it is in effect; else NULL. */

@@ -95,7 +95,7 @@ sieve_check_namespace(struct sieve_check *check, struct str name)
 {
 	const struct sieve_extension *extension = sieve_extensions[find_namespace(name)];
 
-	return extension != NULL && sieve_check_has(check, extension->name) ? extension->space : NULL;
+	return extension != NULL && sieve_check_has(check, str_c(extension->name)) ? extension->space : NULL;
 }
 
 uint64_t

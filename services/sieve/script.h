@@ -53,6 +53,7 @@ struct sieve_check {
 	struct sieve_problem_list problems;
 	size_t errors;
 	uint64_t needs;        /* extensions that the node being checked needs */
+	bool is_deferring;     /* what is wrong is no error before it is run */
 };
 
 /* The tree of a script, checked, into check->script. ERR_SYNTAX when there was an error. */

@@ -1,6 +1,18 @@
 /* ihave, which looks for an extension before it is used, and error.                                    RFC 5463 */
 #include "services/sieve/ext.h"
 
+/* What it looks for in vain may be what later words of the script are of. */
+static enum err
+ihave_check(struct sieve_check *check, struct sieve_node *node)
+{
+	const struct sieve_value *names = &node->arguments[0];
+
+	for (size_t i = 0; i < names->count; i++)
+		if (!sieve_check_has(check, names->strings[i].text))
+			sieve_check_defer(check);
+	return ERR_OK;
+}
+
 /* True, and all are in effect, if all are there. What changes how scripts are read is not: this one has been read (RFC 5463 s. 4). */
 static enum err
 ihave_test(struct sieve_run *run, const struct sieve_node *node, bool *ret_is_true)
@@ -29,7 +41,7 @@ error_run(struct sieve_run *run, const struct sieve_node *node)
 
 static const struct sieve_command COMMANDS[] = {
 	{ .name = "ihave", .flags = SIEVE_TEST, .parameters = { { SIEVE_STRINGS, "list of capabilities", .is_constant = true } },
-	    .test = ihave_test },
+	    .check = ihave_check, .test = ihave_test },
 	{ .name = "error", .parameters = { { SIEVE_STRING, "text" } }, .run = error_run },
 	{ 0 },
 };

@@ -168,7 +168,7 @@ variable_check(struct sieve_check *check, struct sieve_node *node)
 
 	if (names->type == SIEVE_NONE)
 		return ERR_OK;
-	if (!sieve_check_has(check, "variables"))
+	if (!sieve_check_has(check, STR("variables")))
 		return SIEVE_PROBLEM(check, names, "the name of a variable needs 'require \"variables\";'");
 	for (size_t i = 0; i < names->count; i++)
 		if (!sieve_variable_is_name(names->strings[i].text))
