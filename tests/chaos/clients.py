@@ -10,14 +10,17 @@ from .wire import hand_over_to_all
 
 MAILBOXES = ("INBOX", "A", "B")
 FLAGS = (r"\Seen", r"\Flagged", r"\Answered", r"\Draft", "$Chaos")
-PASSING = re.compile(r"NO \[UNAVAILABLE\]|4\d\d .*|refused|closed|BYE")
+PASSING = re.compile(r"NO \[UNAVAILABLE\]|NO \(TRYLATER\)|4\d\d .*|refused|closed|BYE")
 EXPUNGED = "NO [EXPUNGEISSUED]"  # of others' mails: all but those were shown (RFC 5530 s. 3)
+RECIPIENTS = 3    # of one mail
 SESSION = 20      # operations, then another replica
 COPIES = 40       # that one client looks after
 HEADER = "BODY.PEEK[HEADER.FIELDS (SUBJECT)]"
 
 # One operation: at which process, when (by the clock of the logs), what came of it.
 Call = collections.namedtuple("Call", "process begin end answer")
+# A STORE of other flags that was told OK.
+Stored = collections.namedtuple("Stored", "user mailbox uid begin end")
 
 
 def uid_set(copies):
@@ -42,6 +45,7 @@ class Client(threading.Thread):
         self.random, self.over = random.Random(f"{world.seed} {name}"), threading.Event()
         self.calls, self.copies, self.doubts, self.wrong = [], [], [], None
         self.session, self.mailbox, self.replica, self.left = None, None, 0, 0
+        self.asked = None  # the process, while it has not answered
 
     def run(self):
         try:
@@ -55,22 +59,27 @@ class Client(threading.Thread):
     def once(self):
         """One operation."""
 
-    def timed(self, action):
+    def timed(self, action, is_idle=False):
         """Do it; its result, or why there is none. What is not passing is wrong."""
-        begin, result, answer = time.time(), None, "OK"
+        process = None if is_idle else f"{self.frontend}-{self.replica + 1}"
+        begin, result, answer, self.asked = time.time(), None, "OK", process
         try:
             result = action()
         except Gone as why:
             answer = str(why)
             self.leave()
-        self.calls.append(Call(f"{self.frontend}-{self.replica + 1}", begin, time.time(), answer))
+        self.asked = None
+        self.calls.append(Call(process, begin, time.time(), answer))
         return result, answer
 
     def passing(self, what, answer):
         if not is_good(answer) and not PASSING.fullmatch(answer):
             raise Wrong(f"{self.name}: {what}: {answer}")
 
-    # -- IMAP
+    # -- a session, of IMAP if not of another kind
+
+    def open(self, address, mailbox):
+        return opened(address, self.user, mailbox)
 
     def leave(self):
         if self.session:
@@ -83,15 +92,16 @@ class Client(threading.Thread):
             self.left -= 1
             return True
         self.leave()
-        self.replica, self.left, self.mailbox = self.random.randrange(len(self.world.imap)), SESSION, mailbox
-        result, answer = self.timed(lambda: opened(self.world.imap[self.replica], self.user, mailbox))
+        addresses = self.world.addresses[self.frontend]
+        self.replica, self.left, self.mailbox = self.random.randrange(len(addresses)), SESSION, mailbox
+        result, answer = self.timed(lambda: self.open(addresses[self.replica], mailbox))
         self.session, answer = result or (None, answer)
         self.passing("login", answer)
         return self.session is not None
 
-    def ask(self, text, literal=b""):
+    def ask(self, text, *literals):
         """(untagged, answer, tagged)"""
-        result, answer = self.timed(lambda: self.session.command(text, literal))
+        result, answer = self.timed(lambda: self.session.command(text, *literals))
         lines, answer, line = result or ([], answer, b"")
         if self.calls[-1].answer == "OK":
             self.calls[-1] = self.calls[-1]._replace(answer=answer)
@@ -112,7 +122,7 @@ class Client(threading.Thread):
 
 
 class Mta(Client):
-    """Delivers to one to three accounts, the same again at any replica until each has a last word."""
+    """Delivers to some accounts, the same again at any replica until each has a last word."""
 
     frontend = "lmtp"
 
@@ -122,13 +132,13 @@ class Mta(Client):
 
     def once(self):
         number = mails.new(self.random.choice((mails.NOBODY, *mails.OWNERS, *mails.OWNERS, mails.DROP, mails.DROP)))
-        waiting = {account.user: account for account in self.random.sample(self.accounts, self.random.randint(1, len(self.accounts)))}
+        waiting = {account.user: account for account in self.random.sample(self.accounts, self.random.randint(1, RECIPIENTS))}
         is_known = dict.fromkeys(waiting, True)
         for account in waiting.values():
             account.deliver(number, None)
         while waiting and not self.over.is_set():
-            self.replica = self.random.randrange(len(self.world.lmtp))
-            answers, answer = self.timed(lambda: hand_over_to_all(self.world.lmtp[self.replica], list(waiting), mails.text_of(number)))
+            self.replica = self.random.randrange(len(self.world.addresses["lmtp"]))
+            answers, answer = self.timed(lambda: hand_over_to_all(self.world.addresses["lmtp"][self.replica], list(waiting), mails.text_of(number)))
             self.passing("delivery", answer)
             for user, word in (answers or dict.fromkeys(waiting, answer)).items():
                 if word == "250" or word.startswith("552"):
@@ -209,6 +219,8 @@ class Owner(Client):
         after = [c._replace(flags={"+": c.flags | flags, "-": c.flags - flags, "": flags}[mode]) for c in some]
         lines, answer, _ = self.ask(f"UID STORE {uid_set(some)} {mode}FLAGS ({' '.join(flags)})")
         if is_good(answer):
+            self.world.stored.extend(Stored(self.user, c.mailbox, c.uid, self.calls[-1].begin, self.calls[-1].end)
+                                     for c in set(after) - set(some))
             shown = {int(uid): frozenset(text.decode().split()) - {r"\Recent"} for uid, text in
                      fields(rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\)\)$", lines)}
             for copy in after:
@@ -313,7 +325,7 @@ class Observer(Client):
             lines, answer, _ = self.ask("NOOP")
             self.passing("NOOP", answer)
         else:
-            lines, _ = self.timed(self.idle)
+            lines, _ = self.timed(self.idle, is_idle=True)
         self.note(lines or [])
 
     def idle(self):
@@ -388,14 +400,14 @@ class Drop(Client):
         self.numbers, self.tried, self.gone = {}, set(), set()  # by unique-id; numbers whose deletion was asked for; and was told
 
     def once(self):
-        self.replica = self.random.randrange(len(self.world.pop3))
+        self.replica = self.random.randrange(len(self.world.addresses["pop3"]))
         _, answer = self.timed(self.visit)
         self.passing("POP3", answer)
 
     def visit(self):
         session, leaving = None, []
         try:
-            session = Pop3(self.world.pop3[self.replica], self.user)
+            session = Pop3(self.world.addresses["pop3"][self.replica], self.user)
             drop = session.uidls()
             for uidl in [uidl for uidl in drop if uidl not in self.numbers][:5]:
                 self.read(uidl, session, drop[uidl])

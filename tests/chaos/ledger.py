@@ -5,7 +5,7 @@ from outages.clients import Wrong
 
 # `flags`: a frozenset; `uid` None: whatever it got.
 Copy = collections.namedtuple("Copy", "mailbox uid number flags")
-# No answer came: one of the alternatives is there, each a list of copies; never both, never a part.
+# One of the alternatives is there, each a list of copies; never both, never a part.
 Doubt = collections.namedtuple("Doubt", "what alternatives")
 
 
@@ -34,6 +34,10 @@ class Account:
     def deliver(self, number, answer):
         with self.lock:
             self.delivered[number] = answer
+
+    def outcomes(self, number):
+        """What a delivery may have come to: copies, for each way."""
+        yield [Copy("INBOX", None, number, frozenset())]
 
     def take(self, number):
         """False: seen before."""
@@ -78,7 +82,7 @@ class Settlement:
         if not any(self.claim(copies) for copies in sorted(doubt.alternatives, key=len, reverse=True)):
             numbers = {copy.number for copies in doubt.alternatives for copy in copies}
             there = [c for c in self.left.values() if c.number in numbers]
-            raise Wrong(f"{self.user}: {doubt.what} got no answer, and is neither done nor not: {doubt.alternatives}, but {there}")
+            raise Wrong(f"{self.user}: {doubt.what}: nothing of {doubt.alternatives} is there, but {there}")
 
     def end(self):
         if self.left:
@@ -95,11 +99,6 @@ def settle(account, clients, copies):
             settlement.either(doubt)
     settlement.must("moved by many", [Copy(None, None, number, None) for number in account.contested])
     for number, answer in account.delivered.items():
-        copy = Copy("INBOX", None, number, frozenset())
-        if number in account.taken:
-            continue
-        if answer == "250":
-            settlement.must("was told 250", [copy])
-        elif answer is None:
-            settlement.claim([copy])
+        if number not in account.taken and answer in ("250", None):
+            settlement.either(Doubt(f"delivery of {number} was told {answer}", [*account.outcomes(number), *([] if answer else [[]])]))
     settlement.end()

@@ -6,17 +6,22 @@ from harness.stack import Stack
 from outages.clients import Wrong, fields, is_good
 from outages.wire import opened
 
-from . import hits, mails
+from . import mails
 from .audit import Audit
 from .clients import MAILBOXES, Drop, Mover, Mta, Observer, Owner
+from .editors import Editor
 from .faults import Faults
 from .ledger import Account, Copy, Facts, settle
+from .modseqs import Modseqs
+from .smarthost import Smarthost
+from .sorting import Sorted
 
-ACCOUNTS, CONTESTED, MTAS = 3, 12, 3
+ACCOUNTS, SORTED, EDITORS, CONTESTED, MTAS = 3, 2, 2, 12, 3
 QUOTA = "3M"             # of one account, which is full now and then
 SETTINGS = {"worker.purge_every": "50ms", "worker.sweep_every": "100ms", "expunge.keep": "5s", "blob.keep": "40s", "blob.sweep_age": "90s"}
 AFTERWARDS = {**SETTINGS, "expunge.keep": "1s", "blob.keep": "1s", "blob.sweep_age": "1s"}
 BODIES = 100             # asked for at once
+STORED = 10000           # STOREs that are remembered
 
 
 def configure(file, settings):
@@ -34,18 +39,28 @@ class World:
     """What clients have in common."""
 
     def __init__(self, stage, seed, pace_s):
-        self.seed, self.pace_s, self.facts = seed, pace_s, Facts()
-        self.imap, self.pop3, self.lmtp = stage.imap, stage.pop3, stage.lmtp
+        self.seed, self.pace_s, self.facts, self.stored = seed, pace_s, Facts(), collections.deque(maxlen=STORED)
+        self.addresses = {frontend: getattr(stage, frontend) for frontend in ("imap", "pop3", "lmtp", "managesieve")}
+
+    def stored_during(self, begin, end):
+        """STOREs of other flags that were begun and told OK then."""
+        return [stored for stored in list(self.stored) if begin < stored.begin and stored.end < end]
 
 
 class Chaos:
     def __init__(self, directory, build, postgres, s3, seed, pace_s=0.05):
-        self.stage = Stack("split", directory, build, postgres, s3, settings=SETTINGS)
+        self.smarthosts = {f"worker-{i}": Smarthost() for i in (1, 2)}
+        self.stage = Stack("split", directory, build, postgres, s3, settings={**SETTINGS, "smarthost.port": self.smarthost_port})
         self.seed, self.pace_s, self.audit = seed, pace_s, Audit(self.stage)
 
     # -- before
 
+    def smarthost_port(self, process):
+        return self.smarthosts.get(process, self.smarthosts["worker-1"]).port
+
     def start(self):
+        for smarthost in self.smarthosts.values():
+            smarthost.start()
         self.stage.start()
         self.world = World(self.stage, self.seed, self.pace_s)
         self.accounts = [Account(self.stage.account(*(("--quota", QUOTA) if i == 0 else ()))) for i in range(ACCOUNTS)]
@@ -55,15 +70,36 @@ class Chaos:
                                *(Mover(self.world, f"mover {i} of {a.user}", a) for i in range(2)),
                                *(Observer(self.world, f"observer of {mailbox} of {a.user}", a, mailbox) for mailbox in MAILBOXES[:2]),
                                Drop(self.world, f"maildrop of {a.user}", a)] for a in self.accounts}
+        self.start_sorting()
         self.clients = [client for users in self.users.values() for client in users]
         self.clients += [Mta(self.world, f"MTA {i}", self.accounts) for i in range(MTAS)]
-        self.faults = Faults(self.stage, self.seed)
+        self.modseqs = Modseqs(self.world, self.stage)
+        self.clients.append(self.modseqs)
+        self.faults = Faults(self.stage, self.seed, self.clients, self.smarthosts)
+
+    def start_sorting(self):
+        """Accounts with scripts."""
+        self.sorted = [Sorted(self.stage.account()) for _ in range(SORTED)]
+        self.editors = [Editor(self.world, f"editor {i} of {a.user}", a, i, i == 0) for a in self.sorted for i in range(EDITORS)]
+        for account in self.sorted:
+            self.make_mailboxes(account)
+            self.users[account.user] = [Observer(self.world, f"observer of A of {account.user}", account, "A")]
+        for editor in self.editors:
+            self.users[editor.user].append(editor)
+            if editor.is_chief:
+                editor.begin()
+        self.accounts += self.sorted
+
+    def make_mailboxes(self, account):
+        session, _ = opened(self.stage.imap[0], account.user)
+        for mailbox in MAILBOXES[1:]:
+            session.command(f"CREATE {mailbox}")
+        session.close()
 
     def fill(self, account):
         """Mailboxes, and what is moved by many."""
-        session, answer = opened(self.stage.imap[0], account.user)
-        for mailbox in MAILBOXES[1:]:
-            session.command(f"CREATE {mailbox}")
+        self.make_mailboxes(account)
+        session, _ = opened(self.stage.imap[0], account.user)
         for _ in range(CONTESTED):
             number = mails.new(mails.CONTESTED)
             _, answer, line = session.command("APPEND A", mails.text_of(number))
@@ -109,8 +145,25 @@ class Chaos:
 
     def calm(self):
         """Nobody asks for anything any more, and nothing is under way."""
-        self.restart(self.named("lmtp", "pop3", "worker"))
+        self.restart(self.named("lmtp", "pop3", "managesieve", "sieve", "worker"))
         self.restart(self.named("metadata"))
+        wait_for("an empty queue", self.is_queue_empty, 60)
+
+    def is_queue_empty(self):
+        """Leases of workers that were killed go on for minutes: here they end."""
+        self.audit.rows("UPDATE outbox SET due_ms = now_ms() WHERE due_ms > now_ms()")
+        return not self.audit.rows("SELECT item FROM outbox LIMIT 1")
+
+    def check_redirected(self):
+        sent = {account.elsewhere: collections.Counter() for account in self.sorted}
+        for mail in [mail for smarthost in self.smarthosts.values() for mail in smarthost.mails]:
+            head = mail.data.partition(b"\r\n\r\n")[0]
+            number = mails.number_of(head)
+            if number is None or len(mail.recipients) != 1 or not mails.is_whole(mail.data, number):
+                raise Wrong(f"what went to {mail.recipients} is not the mail that it was: {mail.data[:300]}")
+            sent[mail.recipients[0]][number] += 1
+        for account in self.sorted:
+            account.check_redirected(sent[account.elsewhere])
 
     def found(self, account):
         """Every mail of an account, read whole."""
@@ -138,6 +191,9 @@ class Chaos:
         return Copy(mailbox, uid, number, frozenset(flags.decode().split()) - {r"\Recent"})
 
     def compare(self):
+        for editor in self.editors:
+            editor.check()
+        self.check_redirected()
         for account in self.accounts:
             users, copies = self.users[account.user], list(self.found(account))
             for observer in [user for user in users if isinstance(user, Observer)]:
@@ -169,7 +225,10 @@ class Chaos:
     def stop(self):
         for client in self.clients:
             client.leave()
-        return self.stage.stop()
+        wrong = self.stage.stop()
+        for smarthost in self.smarthosts.values():
+            smarthost.stop()
+        return wrong
 
     # -- what happened
 
@@ -179,8 +238,13 @@ class Chaos:
         yield f"seed {self.seed}: {len(calls)} operations of {len(self.clients)} clients: " + ", ".join(
             f"{n} {answer}" for answer, n in answers.most_common())
         yield f"{len(self.world.facts.numbers)} UIDs told, {sum(len(c.doubts) for c in self.clients)} changes without an answer"
-        for what, how, count, met, under_way in hits.table(self.faults.done, self.stage, calls):
-            yield f"{what:22} {how:10} {count:4} times, {met:4} of them met calls under way, {under_way:5} in all"
+        yield f"{sum(len(smarthost.mails) for smarthost in self.smarthosts.values())} mails sent to the smarthosts"
+        yield f"modseqs looked at {self.modseqs.count} times, with {self.modseqs.raised} STOREs between"
+        rows = self.faults.tally.table(self.faults.done)
+        for what, how, count, met, under_way in rows:
+            if count > 0:
+                yield f"{what:22} {how:10} {count:4} times, {met:4} of them met calls under way, {under_way:5} in all"
+        yield f"each of {len(rows)} kinds of faults met calls under way at least {min(met for _, _, _, met, _ in rows)} times"
 
 
 def run_short(stack, seconds):

@@ -44,10 +44,11 @@ class Postgres:
     def env(self, database="sora"):
         return {"PGHOST": HOST, "PGPORT": str(self.port), "PGUSER": "sora", "PGPASSWORD": self.password, "PGDATABASE": database}
 
-    def query(self, sql, database="postgres", user="sora"):
-        """Rows as text, tabs between the columns."""
+    def query(self, sql, database="postgres", user="sora", is_quiet=False):
+        """Rows as text, tabs between the columns. `is_quiet`: nobody is told why there are none."""
         out = subprocess.run(["/usr/lib/postgresql/17/bin/psql", "-XAtF\t", "-v", "ON_ERROR_STOP=1", "-c", sql], check=True,
-                             stdout=subprocess.PIPE, text=True, env={**os.environ, **self.env(database), "PGUSER": user}).stdout
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if is_quiet else None, text=True,
+                             env={**os.environ, **self.env(database), "PGUSER": user}).stdout
         return [line.split("\t") for line in out.splitlines()]
 
     def signal(self, sig):
