@@ -13,6 +13,8 @@ if __name__ != "__main__":
     from .processes import HOST, free_port
 
 CHUNK, CHUNKS = 16384, 64
+# The header (PROXY protocol, version 2) of one whose client is 192.0.2.1.
+PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 127, 0, 0, 1, 0, 1, 0, 110])
 
 
 class Proxies:

@@ -1,9 +1,10 @@
 """Deliveries: a reply for each recipient, one copy for each account, the same bytes, and what happens when a reply is lost."""
-import json, re, resource, signal, smtplib, socket, time
+import contextlib, json, re, resource, signal, smtplib, socket, time
 
 from harness.check import Skip, only
 from harness.mail import deliver, imap, lmtp, message, ok
-from harness.processes import HOST, wait_for
+from harness.processes import HOST, free_port, wait_for
+from harness.proxy import PROXY_V2
 
 
 def inbox(stack, user, replica=0):
@@ -24,8 +25,9 @@ def received(mail, name):
 class Raw:
     """LMTP by hand."""
 
-    def __init__(self, stack, replica=0):
-        self.socket = socket.create_connection(stack.lmtp[replica % len(stack.lmtp)], timeout=60)
+    def __init__(self, stack, replica=0, address=None, before=b""):
+        self.socket = socket.create_connection(address or stack.lmtp[replica % len(stack.lmtp)], timeout=60)
+        self.socket.sendall(before)
         self.file = self.socket.makefile("rb")
         self.reply()
 
@@ -54,6 +56,25 @@ class Raw:
         """Send the mail and its end; a code for each recipient."""
         self.socket.sendall(data + b".\r\n")
         return [self.reply()[0] for _ in range(count)]
+
+
+@only("split")
+def test_the_client_is_whom_a_trusted_proxy_names(stack):
+    """By a PROXY header, without which nobody comes in from there. What the proxy's own network may, its client may not."""
+    user, listen = stack.account(), free_port()
+    with stack.beside("lmtp-proxied", "sora-lmtp", {
+            **stack.bus("lmtp"), "lmtp.listen": [f"{HOST}:{listen}"], "net.proxy_from": ["127.0.0.0/8"]}) as process:
+        with socket.create_connection((HOST, listen), timeout=60) as bare:
+            bare.sendall(b"LHLO mta.test\r\nMAIL FROM:<>\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert bare.recv(100) == b""
+        raw = Raw(stack, address=(HOST, listen), before=PROXY_V2)
+        assert raw.command("XCLIENT ADDR=198.51.100.7")[0] == 550
+        assert raw.begin([user]).finish(message("proxied"), 1) == [250]
+        assert raw.command("QUIT")[0] == 221
+        with open(process.log) as log:
+            wait_for("its end in the log", lambda: re.search(r"event=net\.closed .*peer=192\.0\.2\.1 ", log.read()) or log.seek(0))
+    assert b"Received: from mta.test ([192.0.2.1])" in inbox(stack, user)[0], inbox(stack, user)
 
 
 def test_every_recipient_has_a_reply_and_every_account_one_copy(stack):

@@ -3,6 +3,7 @@ import base64, json, re, signal, socket, subprocess, tempfile
 
 from harness.check import needs, only
 from harness.processes import HOST, free_port, wait_for
+from harness.proxy import PROXY_V2
 
 SCRIPT = 'require "fileinto";\r\n# Caf\u00e9\r\nif header :contains "subject" "news" {\r\n\tfileinto "News";\r\n}\r\n'
 
@@ -215,9 +216,6 @@ def test_without_the_sieve_service_nothing_is_stored_and_one_may_try_later(stack
     wait_for("scripts are checked again", lambda: client.tell('PUTSCRIPT "mine"', "keep;").startswith("OK"))
 
 
-PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 127, 0, 0, 1, 0, 1, 0, 110])
-
-
 @only("split")
 def test_without_tls_passwords_are_not_taken_from_elsewhere(stack):
     """RFC 5804 s. 1.7, 5: who comes through a proxy is not on this host: SCRAM is for him, PLAIN is not. And all are told when the server ends."""
@@ -230,6 +228,21 @@ def test_without_tls_passwords_are_not_taken_from_elsewhere(stack):
         assert client.tell('AUTHENTICATE "PLAIN" "AGEAYg=="').startswith("NO (ENCRYPT-NEEDED)")
         process.signal(signal.SIGTERM)
         assert client.answer().startswith("BYE (TRYLATER)") and client.answer() == ""
+
+
+@only("split")
+def test_who_logs_out_gives_back_his_place(stack):
+    """RFC 5804 s. 2.14.1: the connection is nobody's then, and counts for whoever logs in next."""
+    user, other, listen = stack.account(), stack.account(), free_port()
+    with stack.beside("managesieve-one", "sora-managesieve", {
+            **stack.bus("managesieve"), "managesieve.listen": [f"{HOST}:{listen}"], "net.per_user": 1}):
+        first, second = Editor((HOST, listen), user), Editor((HOST, listen))
+        plain = {name: base64.b64encode(f"\0{name}\0secret".encode()).decode() for name in (user, other)}
+        assert second.tell(f'AUTHENTICATE "PLAIN" "{plain[user]}"').startswith("NO")
+        first.ask("UNAUTHENTICATE")
+        second.ask(f'AUTHENTICATE "PLAIN" "{plain[user]}"')
+        assert first.tell(f'AUTHENTICATE "PLAIN" "{plain[user]}"').startswith("NO")
+        first.ask(f'AUTHENTICATE "PLAIN" "{plain[other]}"')
 
 
 @only("all")

@@ -4,6 +4,7 @@ import poplib, random, re, socket, ssl, threading, time
 from harness.check import only
 from harness.mail import imap, ok
 from harness.processes import HOST, free_port, wait_for
+from harness.proxy import PROXY_V2
 
 from .test_clients import append_all
 
@@ -208,9 +209,6 @@ def test_login_before_and_under_tls(stack):
         client.pass_("secret")
         assert client.stat()[0] == 2
         client.quit()
-
-
-PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 127, 0, 0, 1, 0, 1, 0, 110])
 
 
 @only("split")
