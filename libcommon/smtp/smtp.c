@@ -150,12 +150,20 @@ about_no_mail(enum err err)
 	return err == ERR_AGAIN || err == ERR_REFUSED ? ERR_UNAVAILABLE : err;
 }
 
+/* RFC 5321 s. 3.2: who does not know EHLO knows HELO, and nothing of what could be offered. */
 static enum err
 hello(struct smtp *smtp, struct arena *arena, struct smtp_reply *ret)
 {
+	struct str helo = smtp->options->helo;
+	enum err err;
+
 	smtp->offer = (struct smtp_offer){ 0 };
-	return about_no_mail(
-	    command(smtp, 2, arena_printf(arena, "EHLO %.*s\r\n", STR_ARG(smtp->options->helo)), &smtp->offer, arena, ret));
+	err = command(smtp, 2, arena_printf(arena, "EHLO %.*s\r\n", STR_ARG(helo)), &smtp->offer, arena, ret);
+	if (err == ERR_REFUSED) {
+		smtp->offer = (struct smtp_offer){ 0 };
+		err = command(smtp, 2, arena_printf(arena, "HELO %.*s\r\n", STR_ARG(helo)), NULL, arena, ret);
+	}
+	return about_no_mail(err);
 }
 
 static enum err

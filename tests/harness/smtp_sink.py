@@ -92,6 +92,10 @@ class Session(socketserver.StreamRequestHandler):
             self.say("250-" + offer)
         self.say("250 " + (offers[-1] if offers else "sink.test"))
 
+    def do_helo(self, argument):
+        self.helo = argument
+        self.say("250 sink.test")
+
     def do_starttls(self, _):
         self.say("220 2.0.0 go on")
         self.wfile.flush()

@@ -141,6 +141,18 @@ def test_what_was_taken_unheard_comes_again_with_its_message_id(stack):
         assert len(sink.mails) == 3
 
 
+def test_a_server_that_knows_no_ehlo_is_told_helo(stack):
+    """RFC 5321 s. 3.2. What its refusal lists is no offer; one that refuses both can not be used."""
+    user, commands = stack.account(), []
+    with Sink(stack.smarthost_port) as sink:
+        sink.answer["EHLO"] = lambda *_: commands.append("EHLO") or "502-5.5.1 what?\r\n502-SIZE\r\n502 8BITMIME"
+        sink.answer["HELO"] = lambda *_: commands.append("HELO") or ("550 5.7.1 who?" if commands.count("HELO") == 1 else None)
+        want = send(stack, user, ["a@example.com"])
+        mail = sink.wait(1)[0]
+        wait_for("an empty queue", lambda: is_empty(stack, user))
+    assert mail.data == want and mail.parameters == [] and mail.helo == "sora.test" and commands[:4] == ["EHLO", "HELO"] * 2
+
+
 def test_a_server_that_takes_no_8_bit_or_no_utf8_gets_none(stack):
     user = stack.account()
     with Sink(stack.smarthost_port, offers=()) as sink:
