@@ -104,7 +104,7 @@ lease_next(struct outbox_sender *s)
 		return false;
 	}
 	s->leased_ms = clock_mono_ms();
-	s->renew_ms = s->leased_ms + OUTBOX_LEASE_MS / 3;
+	s->renew_ms = s->leased_ms + OUTBOX_RENEW_MS;
 	s->patience_ms = 0;
 	err = lease_round(s, &item);
 	if (err == ERR_OK)

@@ -75,6 +75,7 @@ data_of(struct str s)
 	return (ProtobufCBinaryData){ .len = s.len, .data = (uint8_t *)s.ptr };
 }
 
-enum { OUTBOX_LEASE_MS = 2 * 60 * 1000 };
+/* What a dead worker had waits for so long. Between two renewals a piece of the body may take its 20 s. */
+enum { OUTBOX_LEASE_MS = 60 * 1000, OUTBOX_RENEW_MS = 10 * 1000 };
 
 #endif

@@ -4,8 +4,6 @@
 #include "services/worker/bounce.h"
 #include "services/worker/outbox.h"
 
-enum { RENEW_MS = OUTBOX_LEASE_MS / 3 };
-
 /* Once for each item: is the worker told to end, then the item has until drain.time. */
 static enum err
 check_end(struct outbox_sender *s)
@@ -36,7 +34,7 @@ outbox_patience(void *self)
 	err = metadata_renew_lease(&call, &req, NULL);
 	arena_clear(&arena);
 	if (err == ERR_OK)
-		s->renew_ms = clock_mono_ms() + RENEW_MS;
+		s->renew_ms = clock_mono_ms() + OUTBOX_RENEW_MS;
 	/* A passing failure is tried again at the next look: the lease is long enough for some. */
 	return err == ERR_NONEXISTENT ? ERR_NONEXISTENT : ERR_OK;
 }

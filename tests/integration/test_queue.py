@@ -195,6 +195,10 @@ def test_the_operator_looks_after_the_queue(stack):
     assert is_empty(stack, user)
 
 
+def leased_until(stack):
+    return number(stack, "SELECT due_ms FROM outbox WHERE token <> 0")
+
+
 @only("split")
 def test_who_is_killed_while_he_sends_leaves_it_to_another(stack):
     user = stack.account()
@@ -212,8 +216,11 @@ def test_who_is_killed_while_he_sends_leaves_it_to_another(stack):
         assert item["state"] == "sending" and item["owner"].startswith("sora.test/")
         killed = next(name for name, process in stack.processes.items() if name.startswith("worker") and
                       item["owner"].endswith(f"/{process.process.pid}"))
+        first = leased_until(stack)
+        wait_for("another lease", lambda: leased_until(stack) > first)
+        assert leased_until(stack) <= number(stack, "SELECT now_ms()") + 60000
         stack.kill(killed)
-        # The lease runs for two minutes more; here it ends now.
+        # It would last for most of a minute; here it ends now.
         stack.postgres.query("UPDATE outbox SET due_ms = now_ms() WHERE token <> 0", stack.database)
         assert sink.wait(1)[0].data == want
         wait_for("an empty queue", lambda: is_empty(stack, user))
@@ -242,7 +249,7 @@ def test_who_ends_gives_back_what_he_has(stack):
 
 
 def end_leases(stack):
-    """Those of the killed would last for two minutes."""
+    """Those of the killed would last for a minute."""
     stack.postgres.query("UPDATE outbox SET due_ms = now_ms() WHERE due_ms > now_ms()", stack.database)
 
 
