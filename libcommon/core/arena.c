@@ -39,8 +39,9 @@ block_new(struct arena *arena, size_t need)
 	return block;
 }
 
-void *
-arena_alloc(struct arena *arena, size_t size)
+/* Not zeroed. */
+static void *
+take(struct arena *arena, size_t size)
 {
 	const size_t align = _Alignof(max_align_t);
 	struct arena_block *block = arena->blocks;
@@ -53,7 +54,13 @@ arena_alloc(struct arena *arena, size_t size)
 	p = block->bytes + block->used;
 	block->used += size;
 	arena->used_bytes += size;
-	return memset(p, 0, size);
+	return p;
+}
+
+void *
+arena_alloc(struct arena *arena, size_t size)
+{
+	return memset(take(arena, size), 0, size);
 }
 
 void *
@@ -81,10 +88,11 @@ arena_calloc(struct arena *arena, size_t count, size_t size)
 char *
 arena_cstr(struct arena *arena, struct str s)
 {
-	char *copy = arena_alloc(arena, s.len + 1);
+	char *copy = take(arena, s.len + 1);
 
 	if (s.len > 0)
 		memcpy(copy, s.ptr, s.len);
+	copy[s.len] = '\0';
 	return copy;
 }
 
@@ -104,7 +112,7 @@ arena_vprintf(struct arena *arena, const char *format, va_list args)
 	va_copy(again, args);
 	len = vsnprintf(NULL, 0, format, args);
 	assert(len >= 0);
-	text = arena_alloc(arena, (size_t)len + 1);
+	text = take(arena, (size_t)len + 1);
 	vsnprintf(text, (size_t)len + 1, format, again);
 	va_end(again);
 	return str_from(text, (size_t)len);
