@@ -116,6 +116,11 @@ enum err bus_future_wait(struct bus_future *future, ProtobufCMessage **ret_reply
  */
 size_t bus_replicas(struct bus *bus, const char *service, uint64_t *ret, size_t max);
 
+/*
+ * The replica that a call of `route` would be made to now; 0: none is connected. What goes to the same may go there together.
+ */
+uint64_t bus_replica_of(struct bus *bus, const struct bus_method *method, uint64_t route);
+
 /* ---- looking */
 
 /* The services there are, by number; NULL past the last. */

@@ -77,6 +77,21 @@ set_header(struct bus_future *f)
 	}
 }
 
+static enum bus_lane_kind
+kind_of(const struct bus_method *method)
+{
+	return method->chunk_in || method->chunk_out ? BUS_LANE_CHUNK : BUS_LANE_SMALL;
+}
+
+uint64_t
+bus_replica_of(struct bus *bus, const struct bus_method *method, uint64_t route)
+{
+	struct bus_remote *remote = bus_remote_of(bus, method->service);
+	struct bus_search search = { .route = route, .kind = kind_of(method) };
+
+	return remote != NULL ? bus_remote_peek(remote, &search) : 0;
+}
+
 static void
 prepare(struct bus_future *f, struct bus_call *call, const struct bus_method *method, const ProtobufCMessage *request,
     struct str chunk)
@@ -90,8 +105,7 @@ prepare(struct bus_future *f, struct bus_call *call, const struct bus_method *me
 	if (call->deadline_ms != 0 && call->deadline_ms < f->deadline_ms)
 		f->deadline_ms = call->deadline_ms;
 	f->search = (struct bus_search){ .route = call->route, .is_pinned = call->is_pinned, .replica = call->replica,
-		.kind = method->chunk_in || method->chunk_out ? BUS_LANE_CHUNK : BUS_LANE_SMALL,
-		.deadline_ms = f->deadline_ms };
+		.kind = kind_of(method), .deadline_ms = f->deadline_ms };
 	f->remote = bus_remote_of(call->bus, method->service);
 	set_header(f);
 	metric_add(METRIC_BUS_CALLS, 1);

@@ -178,6 +178,20 @@ bus_remote_take(struct bus_remote *remote, struct bus_search *search, struct bus
 	return err;
 }
 
+uint64_t
+bus_remote_peek(struct bus_remote *remote, const struct bus_search *search)
+{
+	const struct bus_replica *replica;
+	uint64_t id;
+	size_t count;
+
+	enter(remote);
+	replica = best(remote, search, &count);
+	id = replica != NULL ? replica->id : 0;
+	leave(remote);
+	return id;
+}
+
 /* Leave a replica alone that failed again and again, unless half of them would be left alone. */
 static void
 eject(struct bus_remote *remote, struct bus_replica *replica)

@@ -74,6 +74,9 @@ uint64_t bus_replica_id(const struct bus_replica *replica);
 const char *bus_replica_url(const struct bus_replica *replica);
 struct bus_link *bus_replica_link(const struct bus_replica *replica, enum bus_lane_kind kind);
 
+/* Which one bus_remote_take would give at once; 0: none. */
+uint64_t bus_remote_peek(struct bus_remote *remote, const struct bus_search *search);
+
 /* The connected replicas, as bus_replicas says. */
 size_t bus_remote_list(struct bus_remote *remote, uint64_t *ret, size_t max);
 

@@ -64,6 +64,32 @@ Test(bus_call, chunks_travel_both_ways)
 	}
 }
 
+Test(bus_call, whom_a_call_would_go_to_is_known_before)
+{
+	const struct bus_method *method = &metadata_methods[METADATA_METHOD_PING];
+	struct peer peers[3] = { 0 };
+	struct str urls[3];
+	struct caller caller;
+
+	for (int i = 0; i < 3; i++) {
+		urls[i] = fresh_url(INPROC);
+		peer_start(&peers[i], "one", urls[i]);
+	}
+	caller_start(&caller, 3, urls);
+	cr_assert_eq(bus_replica_of(caller.bus, method, 1), 0, "nobody was connected to yet");
+	await_replicas(&caller, 3);
+	for (uint64_t route = 1; route <= 50; route++) {
+		uint64_t expected = bus_replica_of(caller.bus, method, route);
+
+		caller.call.route = route;
+		ping(&caller);
+		cr_assert_eq(caller.call.replica, expected, "%llu", (unsigned long long)route);
+	}
+	caller_stop(&caller);
+	for (int i = 0; i < 3; i++)
+		peer_stop(&peers[i]);
+}
+
 Test(bus_call, an_error_comes_with_its_detail)
 {
 	struct peer peer = { 0 };
