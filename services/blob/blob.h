@@ -64,6 +64,12 @@ enum err blob_unreadable(struct rpc *rpc, const struct blob_ref *ref, enum err e
 enum err body_read(struct blob *blob, const struct blob_ref *ref, uint64_t offset, size_t len, struct arena *arena,
     int64_t deadline_ms, struct str *ret);
 
+/*
+ * The same, of a body that is at hand: a short one, in the cache or in a store that is near. ERR_AGAIN: it is not, and body_read may have it.
+ */
+enum err body_find(struct blob *blob, const struct blob_ref *ref, uint64_t offset, size_t len, struct arena *arena,
+    int64_t deadline_ms, struct str *ret);
+
 /* ---- uploads: owned by who took them; between two chunks they are parked under their number */
 
 /* ERR_BUSY: there are BLOB_UPLOADS_MAX; ERR_CLOCK; the store's errors. */
@@ -88,6 +94,7 @@ void upload_drop_parked(struct blob *blob);
 enum err put_rpc(struct rpc *rpc, const BlobPutRequest *req, BlobPutReply *reply);
 enum err abort_rpc(struct rpc *rpc, const BlobAbortRequest *req, BlobEmpty *reply);
 enum err get_rpc(struct rpc *rpc, const BlobGetRequest *req, BlobGetReply *reply);
+enum err get_many_rpc(struct rpc *rpc, const BlobGetManyRequest *req, BlobGetManyReply *reply);
 enum err delete_rpc(struct rpc *rpc, const BlobDeleteRequest *req, BlobEmpty *reply);
 enum err list_rpc(struct rpc *rpc, const BlobListRequest *req, BlobListReply *reply);
 enum err compact_rpc(struct rpc *rpc, const BlobCompactRequest *req, BlobCompactReply *reply);

@@ -21,7 +21,7 @@ struct reading {
 	const struct blob_ref *ref;
 	struct frame_index *index;
 	size_t first, behind;  /* the frames that hold the range, and the one behind them */
-	size_t len;            /* of the range */
+	size_t skip, len;      /* the range, from the first one's first byte */
 	int64_t deadline_ms;
 	char *plain;           /* room for these frames */
 };
@@ -74,6 +74,24 @@ piece_read(struct reading *r, const struct piece *piece)
 		err = piece_read_once(r, piece, &is_cached);
 	if (err == ERR_CORRUPT)
 		err = piece_read_once(r, piece, &is_cached);
+	return err;
+}
+
+/* From the cache alone. ERR_AGAIN: it is not there, or no good. */
+static enum err
+piece_find(struct reading *r, const struct piece *piece)
+{
+	struct cache_key key = { r->ref->object, r->ref->offset + piece->at, (uint32_t)piece->len };
+	char *stored = mem_alloc(piece->len);
+	enum err err = ERR_AGAIN;
+
+	if (cache_find(r->blob->cache, &key, stored))
+		err = piece->use(r, piece, stored);
+	if (err == ERR_CORRUPT) {
+		cache_drop(r->blob->cache, &key);
+		err = ERR_AGAIN;
+	}
+	free(stored);
 	return err;
 }
 
@@ -149,20 +167,43 @@ read_range(struct reading *r)
 	return ERR_OK;
 }
 
+static struct piece
+whole(const struct blob_ref *ref)
+{
+	return (struct piece){ .len = (size_t)ref->stored, .behind = (size_t)frame_count(ref->size), .use = use_whole };
+}
+
 static enum err
 read_whole(struct reading *r)
 {
-	struct piece piece = { .len = (size_t)r->ref->stored, .behind = (size_t)frame_count(r->ref->size), .use = use_whole };
+	struct piece piece = whole(r->ref);
 
 	return piece_read(r, &piece);
+}
+
+/* ---- the calls */
+
+/* Which frames hold the range, and room for them. */
+static void
+set_range(struct reading *r, uint64_t offset, size_t len, struct arena *arena)
+{
+	uint64_t end;
+
+	r->first = r->behind = (size_t)(offset / FRAME_BYTES);
+	r->len = len;
+	if (len > 0) {
+		r->skip = (size_t)(offset % FRAME_BYTES);
+		r->behind = (size_t)((offset + len - 1) / FRAME_BYTES) + 1;
+	}
+	end = (uint64_t)r->behind * FRAME_BYTES < r->ref->size ? (uint64_t)r->behind * FRAME_BYTES : r->ref->size;
+	r->plain = arena_alloc(arena, len > 0 ? (size_t)(end - (uint64_t)r->first * FRAME_BYTES) : 0);
 }
 
 enum err
 body_read(struct blob *blob, const struct blob_ref *ref, uint64_t offset, size_t len, struct arena *arena, int64_t deadline_ms,
     struct str *ret)
 {
-	struct reading r = { .blob = blob, .ref = ref, .len = len, .deadline_ms = deadline_ms };
-	size_t skip = (size_t)(offset % FRAME_BYTES);
+	struct reading r = { .blob = blob, .ref = ref, .deadline_ms = deadline_ms };
 	bool is_whole = ref->stored <= WHOLE_BYTES;
 	enum err err;
 
@@ -170,15 +211,31 @@ body_read(struct blob *blob, const struct blob_ref *ref, uint64_t offset, size_t
 		*ret = STR("");
 		return ERR_OK;
 	}
-	r.first = (size_t)(offset / FRAME_BYTES);
-	r.behind = len ? (size_t)((offset + len - 1) / FRAME_BYTES) + 1 : r.first;
-	r.plain = arena_alloc(arena, skip + len + FRAME_BYTES);
+	set_range(&r, offset, len, arena);
 	err = is_whole ? read_whole(&r) : read_range(&r);
 	if (err == ERR_OK && !is_whole)
 		index_cache_give(&blob->indexes, r.index);
 	else
 		free(r.index);
 	if (err == ERR_OK)
-		*ret = str_from(r.plain + skip, len);
+		*ret = str_from(r.plain + r.skip, len);
+	return err;
+}
+
+enum err
+body_find(struct blob *blob, const struct blob_ref *ref, uint64_t offset, size_t len, struct arena *arena, int64_t deadline_ms,
+    struct str *ret)
+{
+	struct reading r = { .blob = blob, .ref = ref, .deadline_ms = deadline_ms };
+	struct piece piece = whole(ref);
+	enum err err;
+
+	if (ref->stored > WHOLE_BYTES)
+		return ERR_AGAIN;
+	set_range(&r, offset, len, arena);
+	err = blob->ops->is_near ? piece_read(&r, &piece) : piece_find(&r, &piece);
+	free(r.index);
+	if (err == ERR_OK)
+		*ret = str_from(r.plain + r.skip, len);
 	return err;
 }

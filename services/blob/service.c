@@ -19,6 +19,7 @@ static const struct blob_handlers handlers = {
 	.put = put_rpc,
 	.abort = abort_rpc,
 	.get = get_rpc,
+	.get_many = get_many_rpc,
 	.delete = delete_rpc,
 	.list = list_rpc,
 	.compact = compact_rpc,

@@ -18,6 +18,7 @@ struct store_object {
 
 struct store_ops {
 	const char *name; /* the setting blob.store */
+	bool is_near;     /* a read takes about as long as one of the cache: several may be done one after the other */
 
 	/* Make it ready for use. Settings that can not be are ERR_CONFIG, with a line in `problems`; the store itself is not asked. */
 	enum err (*open)(const struct config *config, struct buffer *problems, void **ret_store);

@@ -94,6 +94,24 @@ read_entry(struct cache *cache, struct cache_segment *seg, struct cache_entry *e
 	return false;
 }
 
+/* With the lock held, and never given back between the last look and a false. */
+static bool
+find(struct cache *cache, const struct cache_key *key, char *ret)
+{
+	struct cache_waiting *waiting;
+	struct cache_segment *seg;
+	struct cache_entry *entry;
+
+	while (cache_is_on(cache) && (entry = index_find(cache, key, &seg)) != NULL) {
+		if (read_entry(cache, seg, entry, key, ret))
+			return true;
+	}
+	waiting = cache_is_on(cache) ? writer_find(cache, key) : NULL;
+	if (waiting != NULL)
+		memcpy(ret, waiting->bytes, key->len);
+	return waiting != NULL;
+}
+
 /* With the lock held. Waits once for somebody else's flight; what is not there then is each one's own to read. */
 static bool
 find_or_fly(struct cache *cache, const struct cache_key *key, char *ret, int64_t deadline_ms, struct cache_flight *flight)
@@ -101,19 +119,11 @@ find_or_fly(struct cache *cache, const struct cache_key *key, char *ret, int64_t
 	bool has_waited = false;
 
 	while (cache_is_on(cache)) {
-		struct cache_segment *seg;
-		struct cache_entry *entry = index_find(cache, key, &seg);
-		struct cache_waiting *waiting = entry == NULL ? writer_find(cache, key) : NULL;
+		bool is_hit = find(cache, key, ret);
 		struct cache_flight *other = flight_find(cache, key);
 
-		if (entry != NULL && read_entry(cache, seg, entry, key, ret))
+		if (is_hit)
 			return true;
-		if (waiting != NULL) {
-			memcpy(ret, waiting->bytes, key->len);
-			return true;
-		}
-		if (entry != NULL)
-			continue;
 		if (other == NULL || has_waited) {
 			if (!has_waited)
 				flight_begin(cache, flight);
@@ -137,6 +147,21 @@ cache_get(struct cache *cache, const struct cache_key *key, char *ret, int64_t d
 	is_hit = find_or_fly(cache, key, ret, deadline_ms, flight);
 	pthread_mutex_unlock(&cache->lock);
 	metric_add(is_hit ? METRIC_BLOB_CACHE_HITS : METRIC_BLOB_CACHE_MISSES, 1);
+	return is_hit;
+}
+
+bool
+cache_find(struct cache *cache, const struct cache_key *key, char *ret)
+{
+	bool is_hit;
+
+	if (cache == NULL)
+		return false;
+	pthread_mutex_lock(&cache->lock);
+	is_hit = find(cache, key, ret);
+	pthread_mutex_unlock(&cache->lock);
+	if (is_hit)
+		metric_add(METRIC_BLOB_CACHE_HITS, 1);
 	return is_hit;
 }
 

@@ -59,6 +59,8 @@ void cache_close(struct cache *cache);
  * one waits for it, until the deadline, so that a storm of readers asks the store once.
  */
 bool cache_get(struct cache *cache, const struct cache_key *key, char *ret, int64_t deadline_ms, struct cache_flight *flight);
+/* The same, but nobody is waited for, and after a false nothing is to be done. */
+bool cache_find(struct cache *cache, const struct cache_key *key, char *ret);
 /* After a cache_get that said false, in any case: the bytes, checked, to be kept, or nothing (they could not be read). */
 void cache_landed(struct cache *cache, struct cache_flight *flight, struct str bytes);
 /*

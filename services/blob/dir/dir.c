@@ -247,6 +247,7 @@ dir_clean(void *store, int64_t age_ms, int64_t deadline_ms)
 
 const struct store_ops dir_store = {
 	.name = "dir",
+	.is_near = true,
 	.open = dir_open,
 	.close = dir_close,
 	.create = dir_create,

@@ -9,6 +9,7 @@
 #include "libcommon/core/mem.h"
 #include "libcommon/core/metrics.h"
 #include "services/blob/s3/s3.h"
+#include "tests/services/blob/get_many.h"
 #include "tests/services/blob/stores.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
@@ -344,6 +345,79 @@ Test(cached_body, two_of_one_object_are_not_taken_for_each_other, .timeout = 60)
 		free(bytes);
 		scene_end(&scene);
 	}
+}
+
+/* ---- several in one call */
+
+static void
+expect_many(struct scene *scene, struct asked *asked, const char *there, struct str body)
+{
+	struct str got;
+
+	cr_assert_eq(get_many(asked, scene->blob, soon(10)), ERR_OK);
+	got = which(asked);
+	cr_assert(str_equal(got, str_c(there)), "%.*s, not %s", STR_ARG(got), there);
+	for (size_t i = 0; i < asked->count; i++)
+		cr_assert(!asked->items[i].is_there || str_equal(asked->items[i].bytes, body), "%zu", i);
+}
+
+Test(cached_body, of_several_only_those_come_that_s3_need_not_be_asked_for, .timeout = 60)
+{
+	char *bytes = body_make(9000, true);
+	struct str body = str_from(bytes, 9000);
+	struct asked asked = { 0 };
+	struct blob_ref refs[4];
+	struct scene scene;
+
+	scene_begin(&scene, "s3");
+	for (size_t i = 0; i < 4; i++) {
+		cr_assert_eq(body_put(scene.blob, body, BUS_CHUNK_MAX, &refs[i]), ERR_OK);
+		ask_for(&asked, &refs[i], 0, UINT64_MAX);
+	}
+	expect_many(&scene, &asked, "....", body);
+	cr_assert_eq(reads(&scene), 0, "a cold cache");
+	check_all(&scene, &refs[1], body);
+	check_all(&scene, &refs[3], body);
+	cr_assert_eq(reads(&scene), 2);
+	expect_many(&scene, &asked, ".1.1", body);
+	stop(&scene);
+	start(&scene);
+	expect_many(&scene, &asked, ".1.1", body);
+	cr_assert_eq(reads(&scene), 0);
+	asked_clear(&asked);
+	free(bytes);
+	scene_end(&scene);
+}
+
+Test(cached_body, of_several_what_the_cache_has_damaged_is_left_out_and_mended_by_get, .timeout = 60)
+{
+	char *bytes = body_make(9000, true);
+	struct str body = str_from(bytes, 9000);
+	struct asked asked = { 0 };
+	struct blob_ref refs[2];
+	struct scene scene;
+	int64_t dropped;
+
+	scene_begin(&scene, "s3");
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_eq(body_put(scene.blob, body, BUS_CHUNK_MAX, &refs[i]), ERR_OK);
+		ask_for(&asked, &refs[i], 0, UINT64_MAX);
+		check_all(&scene, &refs[i], body);
+	}
+	damage(&scene, flip_all);
+	reads(&scene);
+	dropped = metric_get(METRIC_BLOB_CACHE_DROPPED);
+	for (size_t i = 0; i < 2; i++)
+		expect_many(&scene, &asked, "..", body);
+	cr_assert_eq(reads(&scene), 0);
+	cr_assert_eq(metric_get(METRIC_BLOB_CACHE_DROPPED) - dropped, 2, "each once");
+	for (size_t i = 0; i < 2; i++)
+		check_all(&scene, &refs[i], body);
+	cr_assert_eq(reads(&scene), 2);
+	expect_many(&scene, &asked, "11", body);
+	asked_clear(&asked);
+	free(bytes);
+	scene_end(&scene);
 }
 
 /* ---- many at once */
