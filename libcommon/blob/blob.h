@@ -12,6 +12,8 @@
  *	while ((err = blob_reader_next(&in, &piece)) == ERR_OK && piece.len > 0)
  *		net_write(conn, piece);
  *	blob_reader_end(&in);
+ *
+ * Of several bodies that are read one after the other the first pieces may be asked for together: blob_readers_start.
  */
 #ifndef SORA_BLOB_BLOB_H
 #define SORA_BLOB_BLOB_H
@@ -65,12 +67,17 @@ enum err blob_upload_finish(struct blob_upload *up, struct arena *arena, struct 
 /* Give it up; nothing is stored. For one that was finished or zeroed: nothing happens. */
 void blob_upload_abort(struct blob_upload *up);
 
+struct blob_batch;
+
 /* Its fields are the module's own but `size`. Holds two chunks: the one that was given out, and the next on its way. */
 struct blob_reader {
 	uint64_t size; /* of the whole body; known after the first blob_reader_next that had something to read */
 	struct bus_call call[2];
 	struct arena arena[2];
 	struct bus_future *future;
+	struct blob_batch *batch; /* not NULL: the first piece was asked for with others' */
+	bool has_first;           /* it came with others' */
+	struct str first;
 	uint64_t at, end, asked;
 	unsigned turn;
 	size_t ref_len;
@@ -84,6 +91,12 @@ struct blob_reader {
 void blob_reader_begin(struct blob_reader *in, const struct bus_call *caller, struct str ref, uint64_t offset, uint64_t length);
 /* Ask for the first piece now, for a blob_reader_next that comes later. `in` stays where it is until its end. */
 void blob_reader_start(struct blob_reader *in);
+/*
+ * The same for several, all of one caller. Of short bodies that the service has at hand the pieces come together, as many as fit into 256 KiB,
+ * from each replica in one answer; the others are asked for each by itself, all at once, when the first blob_reader_next of those that were
+ * started together has the answer. What is wrong with one is told by its own blob_reader_next.
+ */
+void blob_readers_start(struct blob_reader *const *readers, size_t count);
 /*
  * The next piece, at most 256 KiB, valid until the next call; empty at the end of the range or of the body, whichever comes first.
  *

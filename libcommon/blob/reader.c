@@ -1,7 +1,5 @@
 /* Reading a body: one piece is given out while the next is on its way. */
-#include "libcommon/blob/blob.h"
-
-#include "proto/blob.client.h"
+#include "libcommon/blob/batch.h"
 
 void
 blob_reader_begin(struct blob_reader *in, const struct bus_call *caller, struct str ref, uint64_t offset, uint64_t length)
@@ -18,33 +16,72 @@ blob_reader_begin(struct blob_reader *in, const struct bus_call *caller, struct 
 	in->ref_len = ref.len;
 }
 
+bool
+blob_reader_is_idle(const struct blob_reader *in)
+{
+	return in->future == NULL && in->batch == NULL && !in->has_first && in->at < in->end;
+}
+
+void
+blob_reader_request(struct blob_reader *in, BlobGetRequest *ret)
+{
+	uint64_t left = in->end - in->at;
+
+	blob_get_request__init(ret);
+	ret->blob = (ProtobufCBinaryData){ in->ref_len, (uint8_t *)in->ref_bytes };
+	ret->offset = in->at;
+	ret->length = left < BUS_CHUNK_MAX ? left : BUS_CHUNK_MAX;
+	in->asked = ret->length;
+}
+
 /* Ask for the piece at `at`, on the side that `turn` names. */
 static void
 ask(struct blob_reader *in)
 {
-	BlobGetRequest req = BLOB_GET_REQUEST__INIT;
-	uint64_t left = in->end - in->at;
+	BlobGetRequest req;
 
+	blob_reader_request(in, &req);
 	arena_reset(&in->arena[in->turn]);
 	in->call[in->turn].arena = &in->arena[in->turn];
-	req.blob = (ProtobufCBinaryData){ in->ref_len, (uint8_t *)in->ref_bytes };
-	req.offset = in->at;
-	req.length = left < BUS_CHUNK_MAX ? left : BUS_CHUNK_MAX;
-	in->asked = req.length;
 	in->future = blob_get_start(&in->call[in->turn], &req);
 }
 
-/* Wait for the piece that was asked for. All of it has to come, but for what lies behind the body's end. */
+void
+blob_reader_take(struct blob_reader *in, struct str piece, uint64_t size)
+{
+	in->first = arena_copy(&in->arena[in->turn], piece);
+	in->has_first = true;
+	in->size = size;
+}
+
+/* Wait for the piece that was asked for. */
 static enum err
-settle(struct blob_reader *in, struct str *ret_piece)
+receive(struct blob_reader *in, struct str *ret_piece)
 {
 	BlobGetReply *reply = NULL;
-	struct bus_future *future = in->future;
-	uint64_t expected = in->asked;
+	struct bus_future *future;
 
+	if (in->batch != NULL)
+		blob_batch_settle(in->batch);
+	if (in->has_first) {
+		in->has_first = false;
+		*ret_piece = in->first;
+		return ERR_OK;
+	}
+	future = in->future;
 	in->future = NULL;
 	TRY(blob_get_wait(future, &reply, ret_piece));
 	in->size = reply->size;
+	return ERR_OK;
+}
+
+/* All of it has to come, but for what lies behind the body's end. */
+static enum err
+settle(struct blob_reader *in, struct str *ret_piece)
+{
+	uint64_t expected = in->asked;
+
+	TRY(receive(in, ret_piece));
 	if (in->end > in->size)
 		in->end = in->size;
 	if (in->at >= in->end)
@@ -57,7 +94,7 @@ settle(struct blob_reader *in, struct str *ret_piece)
 void
 blob_reader_start(struct blob_reader *in)
 {
-	if (in->future == NULL && in->at < in->end)
+	if (blob_reader_is_idle(in))
 		ask(in);
 }
 
@@ -67,7 +104,7 @@ blob_reader_next(struct blob_reader *in, struct str *ret_piece)
 	struct str piece = STR("");
 
 	blob_reader_start(in);
-	if (in->future == NULL) {
+	if (in->at >= in->end) {
 		*ret_piece = piece;
 		return ERR_OK;
 	}
@@ -86,6 +123,8 @@ blob_reader_end(struct blob_reader *in)
 	BlobGetReply *reply;
 	struct str piece;
 
+	if (in->batch != NULL)
+		blob_batch_leave(in);
 	if (in->future != NULL)
 		blob_get_wait(in->future, &reply, &piece);
 	arena_clear(&in->arena[0]);

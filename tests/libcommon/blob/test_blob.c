@@ -10,6 +10,7 @@
 #include "libcommon/core/mem.h"
 #include "libcommon/core/metrics.h"
 #include "proto/blob.client.h"
+#include "proto/blob.server.h"
 #include "services/blob/service.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
@@ -305,5 +306,271 @@ Test(blob, a_chunk_that_comes_twice_counts_once)
 	cr_assert_eq(blob_put(&stage.call, &req, STR("g"), &reply), ERR_OK);
 	cr_assert_eq(blob_read(&stage.call, str_from(reply->blob.data, reply->blob.len), 0, 100, &stage.arena, &got), ERR_OK);
 	cr_assert(str_equal(got, STR("abcdefg")));
+	stage_end(&stage);
+}
+
+/* ---- several at once */
+
+enum { SEVERAL = 20 };
+
+/* Readers of bodies that the test has. */
+struct several {
+	struct blob_reader in[SEVERAL], *list[SEVERAL];
+	struct str bodies[SEVERAL];
+	size_t count;
+};
+
+static void
+add_reader(struct several *several, struct stage *stage, struct str ref, struct str body)
+{
+	size_t i = several->count++;
+
+	several->list[i] = &several->in[i];
+	several->bodies[i] = body;
+	blob_reader_begin(&several->in[i], &stage->call, ref, 0, UINT64_MAX);
+}
+
+/* The next one's body is `len` bytes from somewhere in `bytes`. */
+static void
+add_body(struct several *several, struct stage *stage, const char *bytes, size_t len)
+{
+	struct str body = str_from(bytes + several->count, len);
+
+	add_reader(several, stage, put(stage, body, len).ref, body);
+}
+
+/* Read one to its end. */
+static enum err
+read_out(struct blob_reader *in, struct str body)
+{
+	struct str piece;
+
+	do {
+		TRY(blob_reader_next(in, &piece));
+		cr_assert(str_starts_with(body, piece) || piece.len == 0);
+		body = str_sub(body, piece.len, SIZE_MAX);
+	} while (piece.len > 0);
+	cr_assert_eq(body.len, 0, "%zu bytes did not come", body.len);
+	return ERR_OK;
+}
+
+static void
+end_all(struct several *several)
+{
+	for (size_t i = 0; i < several->count; i++)
+		blob_reader_end(several->list[i]);
+}
+
+Test(blob, short_bodies_come_together_in_one_answer)
+{
+	static const size_t lens[] = { 5000, 1, 20000, 100, 64 * KIB + 1, 1, 30000 };
+	struct several several = { 0 };
+	struct stage stage;
+	char *bytes = make_body(MIB);
+	int64_t before;
+
+	stage_begin(&stage);
+	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++)
+		add_body(&several, &stage, bytes, lens[i]);
+	before = metric_get(METRIC_BUS_SERVED);
+	blob_readers_start(several.list, several.count);
+	/* In any order. */
+	for (size_t i = several.count; i-- > 0;) {
+		cr_assert_eq(read_out(&several.in[i], several.bodies[i]), ERR_OK, "%zu", i);
+		cr_assert_eq(several.in[i].size, several.bodies[i].len);
+	}
+	cr_assert_eq(metric_get(METRIC_BUS_SERVED) - before, 1);
+	end_all(&several);
+	free(bytes);
+	stage_end(&stage);
+}
+
+Test(blob, what_does_not_come_with_the_others_is_asked_for_by_itself)
+{
+	struct several several = { 0 };
+	struct stage stage;
+	char *bytes = make_body(MIB);
+	struct bus_call worker;
+	BlobDeleteRequest req = BLOB_DELETE_REQUEST__INIT;
+	int64_t before;
+
+	stage_begin(&stage);
+	add_body(&several, &stage, bytes, 5000);
+	add_body(&several, &stage, bytes, 900 * KIB);
+	add_body(&several, &stage, bytes, 200 * KIB);
+	add_body(&several, &stage, bytes, 200 * KIB);
+	add_body(&several, &stage, bytes, 5000);
+	add_reader(&several, &stage, STR("nonsense"), STR(""));
+	add_body(&several, &stage, bytes, 5000);
+	worker = stage.call;
+	worker.role = BUS_ROLE_WORKER;
+	req.object = (ProtobufCBinaryData){ 17, (uint8_t *)several.in[4].ref_bytes };
+	cr_assert_eq(blob_delete(&worker, &req, NULL), ERR_OK);
+	before = metric_get(METRIC_BUS_SERVED);
+	blob_readers_start(several.list, several.count);
+	for (size_t i = 0; i < several.count; i++) {
+		enum err err = read_out(&several.in[i], several.bodies[i]);
+
+		cr_assert_eq(err, i == 4 ? ERR_NONEXISTENT : i == 5 ? ERR_INVALID : ERR_OK, "%zu: %s", i, err_row(err)->name);
+	}
+	/* All together; four pieces of the long one, the second of 200 KiB, the two that are wrong. */
+	cr_assert_eq(metric_get(METRIC_BUS_SERVED) - before, 1 + 4 + 1 + 2);
+	end_all(&several);
+	free(bytes);
+	stage_end(&stage);
+}
+
+Test(blob, readers_that_were_started_together_may_end_at_any_time)
+{
+	struct stage stage;
+	char *bytes = make_body(MIB);
+
+	stage_begin(&stage);
+	/* So many are ended before the first piece, then so many behind it. */
+	for (size_t early = 0; early <= 4; early++) {
+		struct several several = { 0 };
+
+		for (size_t i = 0; i < 4; i++)
+			add_body(&several, &stage, bytes, i == 2 ? 300 * KIB : 1000);
+		blob_readers_start(several.list, several.count);
+		for (size_t i = 0; i < early; i++)
+			blob_reader_end(&several.in[i]);
+		for (size_t i = early; i < 4; i += 2)
+			cr_assert_eq(read_out(&several.in[i], several.bodies[i]), ERR_OK);
+		end_all(&several);
+	}
+	free(bytes);
+	stage_end(&stage);
+}
+
+Test(blob, what_was_asked_for_already_is_not_asked_for_again)
+{
+	struct several several = { 0 };
+	struct stage stage;
+	struct str piece;
+	char *bytes = make_body(MIB);
+	int64_t before;
+
+	stage_begin(&stage);
+	for (size_t i = 0; i < 3; i++)
+		add_body(&several, &stage, bytes, 1000);
+	add_body(&several, &stage, bytes, 0);
+	before = metric_get(METRIC_BUS_SERVED);
+	blob_reader_start(&several.in[0]);
+	for (size_t i = 0; i < 3; i++)
+		blob_readers_start(several.list, several.count - 1);
+	cr_assert_eq(blob_reader_next(&several.in[2], &piece), ERR_OK);
+	blob_readers_start(several.list, several.count - 1);
+	for (size_t i = 0; i < 2; i++)
+		cr_assert_eq(read_out(&several.in[i], several.bodies[i]), ERR_OK);
+	cr_assert_eq(blob_reader_next(&several.in[2], &piece), ERR_OK);
+	cr_assert_eq(piece.len, 0);
+	blob_readers_start(several.list, several.count - 1);
+	cr_assert_eq(metric_get(METRIC_BUS_SERVED) - before, 2);
+	end_all(&several);
+	free(bytes);
+	stage_end(&stage);
+}
+
+/* ---- replicas that answer otherwise */
+
+/* A body is its reference. */
+static enum err
+echo(struct rpc *rpc, const BlobGetRequest *req, BlobGetReply *reply)
+{
+	rpc->reply_chunk = arena_copy(rpc->arena, str_from(req->blob.data, req->blob.len));
+	reply->size = req->blob.len;
+	return ERR_OK;
+}
+
+/* Rows of an answer that the test says. */
+struct said {
+	uint32_t places[8], lengths[8];
+	uint64_t sizes[8];
+	size_t count, sizes_count;
+	struct str chunk;
+	enum err err;
+};
+
+static enum err
+say(struct rpc *rpc, const BlobGetManyRequest *req, BlobGetManyReply *reply)
+{
+	struct said *said = rpc->service;
+
+	(void)req;
+	reply->place = said->places;
+	reply->length = said->lengths;
+	reply->size = said->sizes;
+	reply->n_place = reply->n_length = said->count;
+	reply->n_size = said->sizes_count;
+	rpc->reply_chunk = said->chunk;
+	return said->err;
+}
+
+/* Three bodies, "one", "two" and "three", from a service of these handlers; what each reader says, "!" where it is CORRUPT. */
+static struct str
+three_from(struct stage *stage, const struct blob_handlers *handlers, struct said *said)
+{
+	static const struct str refs[] = { { "one", 3 }, { "two", 3 }, { "three", 5 } };
+	struct several several = { 0 };
+	struct buffer out = { 0 };
+	struct str piece, all;
+
+	stop_service(stage);
+	stage->context.bus = bus_new(stage->config);
+	cr_assert_eq(blob_serve(stage->context.bus, handlers, said, NULL), ERR_OK);
+	for (size_t i = 0; i < 3; i++)
+		add_reader(&several, stage, refs[i], refs[i]);
+	blob_readers_start(several.list, several.count);
+	for (size_t i = 0; i < 3; i++) {
+		enum err err = blob_reader_next(&several.in[i], &piece);
+
+		cr_assert(err == ERR_OK || err == ERR_CORRUPT, "%s", err_row(err)->name);
+		buffer_add(&out, err == ERR_OK ? piece : STR("!"));
+		buffer_add(&out, STR(" "));
+	}
+	end_all(&several);
+	all = arena_copy(&stage->arena, buffer_str(&out));
+	buffer_clear(&out);
+	return all;
+}
+
+Test(blob, an_older_replica_that_knows_no_getmany_is_asked_for_each)
+{
+	static const struct blob_handlers old = { .get = echo };
+	struct stage stage;
+
+	stage_begin(&stage);
+	cr_assert(str_equal(three_from(&stage, &old, NULL), STR("one two three ")));
+	stage_end(&stage);
+}
+
+Test(blob, an_answer_that_makes_no_sense_gives_nobody_what_is_not_his)
+{
+	static const struct blob_handlers handlers = { .get = echo, .get_many = say };
+	static const struct {
+		struct said said;
+		const char *got;
+	} cases[] = {
+		{ { .places = { 0, 2 }, .lengths = { 1, 2 }, .sizes = { 1, 2 }, .count = 2, .sizes_count = 2, .chunk = { "abc", 3 } }, "a two bc " },
+		{ { .err = ERR_INTERNAL }, "one two three " },
+		{ { .places = { 7, UINT32_MAX }, .lengths = { 1, 1 }, .sizes = { 1, 1 }, .count = 2, .sizes_count = 2, .chunk = { "abc", 3 } },
+			"one two three " },
+		{ { .places = { 1, 1 }, .lengths = { 1, 1 }, .sizes = { 1, 1 }, .count = 2, .sizes_count = 2, .chunk = { "ab", 2 } }, "one a three " },
+		{ { .places = { 0, 1 }, .lengths = { 4, 1 }, .sizes = { 4, 1 }, .count = 2, .sizes_count = 2, .chunk = { "abc", 3 } },
+			"one two three " },
+		{ { .places = { 0, 1 }, .lengths = { 1, 1 }, .sizes = { 1 }, .count = 2, .sizes_count = 1, .chunk = { "ab", 2 } }, "a two three " },
+		/* Shorter, or longer, than the body is said to be. */
+		{ { .places = { 0, 1 }, .lengths = { 1, 2 }, .sizes = { 2, 1 }, .count = 2, .sizes_count = 2, .chunk = { "abc", 3 } }, "! ! three " },
+	};
+	struct stage stage;
+
+	stage_begin(&stage);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct said said = cases[i].said;
+		struct str got = three_from(&stage, &handlers, &said);
+
+		cr_assert(str_equal(got, str_c(cases[i].got)), "case %zu: %.*s", i, STR_ARG(got));
+	}
 	stage_end(&stage);
 }
