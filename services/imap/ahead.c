@@ -4,6 +4,8 @@
 #include "services/imap/fetch.h"
 #include "services/imap/wire.h"
 
+enum { FEW = 8 }; /* when no more are under way more are asked for, all at once */
+
 static struct imap_ahead_slot *
 slot_of(struct imap_ahead *ahead, uint32_t uid, const struct imap_section *section)
 {
@@ -14,21 +16,42 @@ slot_of(struct imap_ahead *ahead, uint32_t uid, const struct imap_section *secti
 }
 
 bool
-imap_ahead_start(struct imap_ahead *ahead, const struct bus_call *caller, const MetadataFetchReply__Row *row,
+imap_ahead_is_low(const struct imap_ahead *ahead)
+{
+	return ahead->count <= FEW;
+}
+
+bool
+imap_ahead_add(struct imap_ahead *ahead, const struct bus_call *caller, const MetadataFetchReply__Row *row,
     const struct imap_section *section)
 {
 	struct imap_ahead_slot *slot = slot_of(ahead, 0, NULL);
-	uint64_t offset, len;
+	uint64_t offset, len, bytes;
 
 	if (slot_of(ahead, row->uid, section) || !imap_section_range(row, section, &offset, &len))
 		return true;
-	if (!slot)
+	bytes = len < BUS_CHUNK_MAX ? len : BUS_CHUNK_MAX;
+	if (!slot || (ahead->count >= IMAP_AHEAD_LONG && ahead->bytes + bytes > IMAP_AHEAD_BYTES))
 		return false;
 	slot->uid = row->uid;
 	slot->section = section;
+	slot->bytes = bytes;
+	ahead->bytes += bytes;
+	ahead->count++;
 	blob_reader_begin(&slot->in, caller, wire_str(row->mail->blob), offset, len);
-	blob_reader_start(&slot->in);
 	return true;
+}
+
+void
+imap_ahead_start(struct imap_ahead *ahead)
+{
+	struct blob_reader *readers[IMAP_AHEAD];
+	size_t count = 0;
+
+	for (size_t i = 0; i < IMAP_AHEAD; i++)
+		if (ahead->slots[i].uid != 0)
+			readers[count++] = &ahead->slots[i].in;
+	blob_readers_start(readers, count);
 }
 
 struct blob_reader *
@@ -39,12 +62,23 @@ imap_ahead_take(struct imap_ahead *ahead, uint32_t uid, const struct imap_sectio
 	return slot ? &slot->in : NULL;
 }
 
+static void
+empty(struct imap_ahead *ahead, struct imap_ahead_slot *slot)
+{
+	blob_reader_end(&slot->in);
+	ahead->bytes -= slot->bytes;
+	ahead->count--;
+	slot->uid = 0;
+}
+
 void
 imap_ahead_give(struct imap_ahead *ahead, struct blob_reader *in)
 {
 	for (size_t i = 0; i < IMAP_AHEAD; i++)
-		if (&ahead->slots[i].in == in)
-			ahead->slots[i].uid = 0;
+		if (&ahead->slots[i].in == in) {
+			empty(ahead, &ahead->slots[i]);
+			return;
+		}
 	blob_reader_end(in);
 }
 
@@ -53,5 +87,5 @@ imap_ahead_drop(struct imap_ahead *ahead, uint64_t uid)
 {
 	for (size_t i = 0; i < IMAP_AHEAD; i++)
 		if (ahead->slots[i].uid != 0 && ahead->slots[i].uid < uid)
-			imap_ahead_give(ahead, &ahead->slots[i].in);
+			empty(ahead, &ahead->slots[i]);
 }

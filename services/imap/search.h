@@ -7,6 +7,7 @@
 #define SORA_IMAP_SEARCH_H
 
 #include "proto/metadata.pb-c.h"
+#include "services/imap/ahead.h"
 #include "services/imap/command.h"
 #include "services/imap/view.h"
 
@@ -44,9 +45,13 @@ struct imap_search {
 	const struct imap_chunk *chunk;
 	const MetadataFetchReply__Row *wide; /* from IMAP_COST_WIDE on */
 	struct arena *arena;                 /* of this message */
+	struct imap_ahead *ahead;            /* small bodies that were asked for, as the section imap_search_whole */
 	struct str whole;                    /* a small body, once it was read */
 	bool has_whole;
 };
+
+enum { IMAP_SEARCH_WHOLE_MAX = 256 * 1024 }; /* bodies up to this are read at once, bigger ones part by part */
+extern const struct imap_section imap_search_whole;
 
 struct imap_search_row {
 	const char *name;

@@ -2,14 +2,39 @@
 #include "libcommon/blob/blob.h"
 #include "libcommon/mail/match.h"
 #include "libcommon/mail/parts.h"
+#include "services/imap/fetch.h"
 #include "services/imap/search.h"
 #include "services/imap/wire.h"
 
 enum {
-	WHOLE_MAX = 256 * 1024,  /* bodies up to this are read at once, bigger ones part by part */
 	HEADER_BYTES_MAX = 1024 * 1024,
 	FEED_BYTES = 16 * 1024,  /* decoded and folded at a time */
 };
+
+const struct imap_section imap_search_whole = { .which = MAIL_SECTION_ALL };
+
+/* A small body: it is one piece. */
+static enum err
+read_whole(struct imap_search *search)
+{
+	const MetadataMail *mail = search->wide->mail;
+	struct blob_reader own, *in = imap_ahead_take(search->ahead, search->row->uid, &imap_search_whole);
+	struct str piece;
+	enum err err;
+
+	if (!in) {
+		in = &own;
+		blob_reader_begin(in, search->cmd->call, wire_str(mail->blob), 0, mail->blob_size);
+	}
+	err = blob_reader_next(in, &piece);
+	if (err == ERR_OK && piece.len != mail->blob_size)
+		err = ERR_CORRUPT;
+	if (err == ERR_OK)
+		search->whole = arena_copy(search->arena, piece);
+	search->has_whole = err == ERR_OK;
+	imap_ahead_give(search->ahead, in);
+	return err;
+}
 
 /* Some bytes of the blob that fit into memory. */
 static enum err
@@ -17,12 +42,10 @@ read_range(struct imap_search *search, uint64_t offset, uint64_t len, struct str
 {
 	const MetadataMail *mail = search->wide->mail;
 
-	if (mail->blob_size > WHOLE_MAX)
+	if (mail->blob_size > IMAP_SEARCH_WHOLE_MAX)
 		return blob_read(search->cmd->call, wire_str(mail->blob), offset, (size_t)len, search->arena, ret);
-	if (!search->has_whole) {
-		TRY(blob_read(search->cmd->call, wire_str(mail->blob), 0, (size_t)mail->blob_size, search->arena, &search->whole));
-		search->has_whole = true;
-	}
+	if (!search->has_whole)
+		TRY(read_whole(search));
 	*ret = str_sub(search->whole, (size_t)offset, (size_t)len);
 	return ERR_OK;
 }
@@ -47,7 +70,7 @@ feed_range(struct imap_search *search, struct mail_match *match, uint64_t offset
 	struct str piece;
 	enum err err;
 
-	if (mail->blob_size <= WHOLE_MAX) {
+	if (mail->blob_size <= IMAP_SEARCH_WHOLE_MAX) {
 		TRY(read_range(search, offset, len, &piece));
 		feed(match, piece);
 		return ERR_OK;

@@ -181,17 +181,67 @@ run_view(struct imap_search *search, const struct imap_search_key *program, bool
 
 /* One undecided message. A broken one matches nothing, and does not fail the search of the others. */
 static enum err
-run_one(struct imap_search *search, const struct imap_search_key *program, bool *ret_hit)
+run_one(struct imap_search *search, const struct imap_search_key *program, enum imap_cost max, enum verdict *ret)
 {
-	enum verdict v = UNDECIDED;
-	enum err err = evaluate(search, program, IMAP_COST_WIDE, &v);
+	enum err err = evaluate(search, program, max, ret);
 
-	if (err == ERR_OK && v == UNDECIDED)
-		err = evaluate(search, program, IMAP_COST_BODY, &v);
-	*ret_hit = err == ERR_OK && v == YES;
+	arena_reset(search->arena);
 	if (err == ERR_OK || err_row(err)->is_retryable)
 		return err;
 	log_warn(&search->cmd->log, "imap.search.failed", KV_INT("uid", search->row->uid), KV_ERR(err));
+	*ret = NO;
+	return ERR_OK;
+}
+
+/* Messages that only their bodies decide: some of them wait, so that their bodies are asked for together. */
+struct waiting {
+	uint32_t seqs[IMAP_AHEAD];
+	const MetadataFetchReply__Row *rows[IMAP_AHEAD];
+	size_t count;
+};
+
+/* This message waits. False: it is the last one that can. */
+static bool
+wait_for_body(struct imap_search *search, struct waiting *waiting)
+{
+	bool is_small = search->wide->mail->blob_size <= IMAP_SEARCH_WHOLE_MAX;
+
+	waiting->seqs[waiting->count] = search->seq;
+	waiting->rows[waiting->count++] = search->wide;
+	if (is_small && !imap_ahead_add(search->ahead, search->cmd->call, search->wide, &imap_search_whole))
+		return false;
+	return waiting->count < IMAP_AHEAD;
+}
+
+static enum err
+run_bodies(struct imap_search *search, const struct imap_search_key *program, struct waiting *waiting, bool *hits)
+{
+	enum err err = ERR_OK;
+	enum verdict v;
+
+	imap_ahead_start(search->ahead);
+	for (size_t i = 0; i < waiting->count && err == ERR_OK; i++) {
+		look_at(search, waiting->seqs[i]);
+		search->wide = waiting->rows[i];
+		err = run_one(search, program, IMAP_COST_BODY, &v);
+		hits[search->seq] = err == ERR_OK && v == YES;
+	}
+	imap_ahead_drop(search->ahead, UINT64_MAX);
+	waiting->count = 0;
+	return err;
+}
+
+/* The message that is looked at, whose row is in `wide`. Those that wait go before the next page takes their rows away. */
+static enum err
+run_row(struct imap_search *search, const struct imap_search_key *program, const struct imap_wide *wide, struct waiting *waiting, bool *hits)
+{
+	enum verdict v = NO;
+
+	if (search->wide)
+		TRY(run_one(search, program, IMAP_COST_WIDE, &v));
+	hits[search->seq] = v == YES;
+	if ((v == UNDECIDED && !wait_for_body(search, waiting)) || !imap_wide_peek(wide, 1))
+		return run_bodies(search, program, waiting, hits);
 	return ERR_OK;
 }
 
@@ -199,11 +249,14 @@ static enum err
 run_wide(struct imap_search *search, const struct imap_search_key *program, struct imap_set rest, bool *hits)
 {
 	struct imap_wide wide;
+	struct imap_ahead ahead = { 0 };
+	struct waiting waiting = { .count = 0 };
 	struct arena arena = { 0 };
 	enum err err = ERR_OK;
 
 	imap_wide_begin(&wide, search->cmd->call, search->view, rest, IMAP_NEEDS_PARTS | IMAP_NEEDS_FIELDS);
 	search->arena = &arena;
+	search->ahead = &ahead;
 	for (size_t i = 0; i < rest.count && err == ERR_OK; i++) {
 		uint32_t seq = imap_image_lower_bound(search->view->told, rest.ranges[i].first);
 
@@ -212,11 +265,13 @@ run_wide(struct imap_search *search, const struct imap_search_key *program, stru
 			if (search->row->uid > rest.ranges[i].last)
 				break;
 			err = imap_wide_get(&wide, search->row->uid, &search->wide);
-			if (err == ERR_OK && search->wide)
-				err = run_one(search, program, &hits[seq]);
-			arena_reset(&arena);
+			if (err == ERR_OK)
+				err = run_row(search, program, &wide, &waiting, hits);
 		}
 	}
+	if (err == ERR_OK)
+		err = run_bodies(search, program, &waiting, hits);
+	imap_ahead_drop(&ahead, UINT64_MAX);
 	imap_wide_end(&wide);
 	arena_clear(&arena);
 	return err;

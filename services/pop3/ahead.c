@@ -91,9 +91,36 @@ begin(struct pop3_session *session, struct pop3_ahead_mail *mail)
 	mail->is_begun = true;
 }
 
+/* Ask for the bodies from `from` on, all at once, unless enough is under way. */
+static void
+start(struct pop3_session *session, size_t from)
+{
+	struct pop3_ahead *ahead = session->ahead;
+	struct blob_reader *readers[POP3_AHEAD];
+	size_t begun = 0, count = 0;
+	uint64_t bytes = 0;
+
+	for (size_t i = from; i < ahead->count; i++)
+		begun += ahead->mails[i].is_begun;
+	for (size_t i = from; i < ahead->count && begun < AHEAD_FEW; i++) {
+		struct pop3_ahead_mail *mail = &ahead->mails[i];
+
+		bytes += session->maildrop.sizes[ahead->first + i];
+		if (bytes > AHEAD_BYTES)
+			break;
+		if (mail->is_begun || mail->row == NULL)
+			continue;
+		begin(session, mail);
+		readers[count++] = &mail->in;
+	}
+	blob_readers_start(readers, count);
+}
+
 enum err
 pop3_ahead_first(struct pop3_session *session, struct pop3_ahead_mail *mail, struct str *ret_piece)
 {
+	if (!mail->is_begun)
+		start(session, (size_t)(mail - session->ahead->mails));
 	/* What failed a while ago may be over. */
 	if (mail->is_begun && blob_reader_next(&mail->in, ret_piece) == ERR_OK)
 		return ERR_OK;
@@ -113,21 +140,5 @@ pop3_ahead_end(struct pop3_ahead_mail *mail)
 void
 pop3_ahead_start(struct pop3_session *session, size_t place)
 {
-	struct pop3_ahead *ahead = session->ahead;
-	size_t begun = 0, from = place + 1 - ahead->first;
-	uint64_t bytes = 0;
-
-	for (size_t i = from; i < ahead->count; i++)
-		begun += ahead->mails[i].is_begun;
-	for (size_t i = from; i < ahead->count && begun < AHEAD_FEW; i++) {
-		struct pop3_ahead_mail *mail = &ahead->mails[i];
-
-		bytes += session->maildrop.sizes[ahead->first + i];
-		if (bytes > AHEAD_BYTES)
-			break;
-		if (mail->is_begun || mail->row == NULL)
-			continue;
-		begin(session, mail);
-		blob_reader_start(&mail->in);
-	}
+	start(session, place + 1 - session->ahead->first);
 }

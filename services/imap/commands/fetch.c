@@ -228,17 +228,26 @@ note_failure(struct run *run, uint32_t seq, enum err err)
 		run->failed = err;
 }
 
-/* Ask for the bodies of this message, which comes first, and of the next ones, as far as there is room. */
+/* The sections of this message, which comes first, and of the next ones, as far as there is room. */
 static void
-read_ahead(struct run *run, const struct fetch_args *args)
+add_ahead(struct run *run, const struct fetch_args *args)
 {
 	const MetadataFetchReply__Row *row;
 
-	imap_ahead_drop(&run->ahead, run->fetch.row->uid);
 	for (size_t n = 0; n < IMAP_AHEAD && (row = imap_wide_peek(&run->wide, n)) != NULL; n++)
 		for (size_t i = 0; i < args->count; i++)
-			if (args->items[i].section && !imap_ahead_start(&run->ahead, run->fetch.cmd->call, row, args->items[i].section))
+			if (args->items[i].section && !imap_ahead_add(&run->ahead, run->fetch.cmd->call, row, args->items[i].section))
 				return;
+}
+
+static void
+read_ahead(struct run *run, const struct fetch_args *args)
+{
+	imap_ahead_drop(&run->ahead, run->fetch.row->uid);
+	if (!imap_ahead_is_low(&run->ahead))
+		return;
+	add_ahead(run, args);
+	imap_ahead_start(&run->ahead);
 }
 
 /* One message. What fails costs this message alone, unless its answer has begun to go out. */

@@ -332,9 +332,20 @@ find_run(struct rpc *rpc, const MetadataFindRequest *req, MetadataFindReply *rep
 	return peers->find;
 }
 
+static enum err
+get_many_run(struct rpc *rpc, const BlobGetManyRequest *req, BlobGetManyReply *reply)
+{
+	struct peers *peers = rpc->service;
+
+	(void)reply;
+	while (peers->many_most < (int)req->n_get)
+		peers->many_most = (int)req->n_get;
+	return ERR_OK;
+}
+
 static const struct metadata_handlers metadata = { .login = login_run, .list = list_run, .select = select_run, .sync = sync_run,
 	.store = store_run, .fetch = fetch_run, .find = find_run, .watch = watch_run };
-static const struct blob_handlers blob = { .get = get_run };
+static const struct blob_handlers blob = { .get = get_run, .get_many = get_many_run };
 
 /* ---- doings of others */
 

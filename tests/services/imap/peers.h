@@ -41,6 +41,7 @@ struct peers {
 	/* Seen. */
 	atomic_int selects, syncs, stores, polls, finds;
 	atomic_int gets, gets_most; /* Gets under way now, and the most that there were */
+	atomic_int many_most;       /* the most that were asked for by one GetMany, which has none of them at hand */
 
 	/* Private. */
 	struct config *config;

@@ -191,19 +191,53 @@ Test(imap_session, a_body_that_cannot_be_read_is_no_and_never_empty, .timeout = 
 /* Each of the first ones is only answered when all of them were asked for. */
 Test(imap_session, bodies_are_asked_for_before_their_turn_but_not_many, .timeout = 60)
 {
-	struct peers peers = { .get_together = IMAP_AHEAD };
+	struct peers peers = { .get_together = IMAP_AHEAD_LONG, .body_bytes = 200 * 1024 };
 	struct str came;
 
-	peers_start(&peers, 20);
+	peers_start(&peers, 4);
 	peers_talk(&peers, 0, "a SELECT INBOX\r\n");
-	came = peers_talk(&peers, 0, "b FETCH 1:20 BODY.PEEK[]\r\n");
-	HAS(came, "* 1 FETCH (BODY[] {10}\r\n");
-	HAS(came, "* 20 FETCH (BODY[] {10}\r\n");
+	came = peers_talk(&peers, 0, "b FETCH 1:4 BODY.PEEK[]\r\n");
+	HAS(came, "* 1 FETCH (BODY[] {204800}\r\n");
+	HAS(came, "* 4 FETCH (BODY[] {204800}\r\n");
 	HAS(came, "b OK");
-	cr_expect_eq(peers.gets_most, IMAP_AHEAD);
+	cr_expect_eq(peers.gets_most, IMAP_AHEAD_LONG);
+	cr_expect_eq(peers.many_most, IMAP_AHEAD_LONG);
+	peers_stop(&peers);
+}
+
+Test(imap_session, short_bodies_are_asked_for_many_at_a_time, .timeout = 60)
+{
+	struct peers peers = { 0 };
+	struct str came;
+
+	peers_start(&peers, 50);
+	peers_talk(&peers, 0, "a SELECT INBOX\r\n");
+	came = peers_talk(&peers, 0, "b FETCH 1:50 BODY.PEEK[]\r\n");
+	HAS(came, "* 1 FETCH (BODY[] {10}\r\n");
+	HAS(came, "* 50 FETCH (BODY[] {10}\r\n");
+	HAS(came, "b OK");
+	cr_expect_eq(peers.many_most, IMAP_AHEAD);
 	came = peers_talk(&peers, 0, "c FETCH 3:5 (BODY.PEEK[] BODY.PEEK[]<3.4> BODY.PEEK[TEXT]<0.2>)\r\n");
 	HAS(came, "* 5 FETCH (BODY[] {10}\r\n\nxxxxxxxxx BODY[]<3> {4}\r\nxxxx BODY[TEXT]<0> {2}\r\nxx)");
-	cr_expect_eq(peers.gets_most, IMAP_AHEAD);
+	peers_stop(&peers);
+}
+
+Test(imap_session, a_search_in_bodies_asks_for_many_at_a_time_and_a_broken_one_matches_nothing, .timeout = 60)
+{
+	struct peers peers = { 0 };
+
+	peers_start(&peers, 40);
+	peers_talk(&peers, 0, "a SELECT INBOX\r\n");
+	HAS(peers_talk(&peers, 0, "b SEARCH 2:39 BODY xxx\r\n"), "* SEARCH 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 "
+	    "29 30 31 32 33 34 35 36 37 38 39\r\nb OK");
+	cr_expect_eq(peers.many_most, IMAP_AHEAD);
+	HAS(peers_talk(&peers, 0, "c SEARCH 2:39 NOT BODY xxx\r\n"), "* SEARCH\r\nc OK");
+	HAS(peers_talk(&peers, 0, "d SEARCH OR 7 BODY xxy\r\n"), "* SEARCH 7\r\nd OK");
+	peers.get_failure = ERR_CORRUPT;
+	peers.get_failure_uid = 38;
+	HAS(peers_talk(&peers, 0, "e SEARCH 36:39 BODY xxx\r\n"), "* SEARCH 36 37 39\r\ne OK");
+	peers.get_failure = ERR_UNAVAILABLE;
+	HAS(peers_talk(&peers, 0, "f SEARCH 36:39 BODY xxx\r\n"), "f NO [UNAVAILABLE]");
 	peers_stop(&peers);
 }
 
