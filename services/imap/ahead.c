@@ -4,8 +4,6 @@
 #include "services/imap/fetch.h"
 #include "services/imap/wire.h"
 
-enum { FEW = 8 }; /* when no more are under way more are asked for, all at once */
-
 static struct imap_ahead_slot *
 slot_of(struct imap_ahead *ahead, uint32_t uid, const struct imap_section *section)
 {
@@ -18,7 +16,7 @@ slot_of(struct imap_ahead *ahead, uint32_t uid, const struct imap_section *secti
 bool
 imap_ahead_is_low(const struct imap_ahead *ahead)
 {
-	return ahead->count <= FEW;
+	return ahead->count <= IMAP_AHEAD / 2;
 }
 
 bool

@@ -9,7 +9,7 @@
 
 enum {
 	AHEAD_BYTES = 256 * 1024, /* of bodies */
-	AHEAD_FEW = 8,            /* when less is under way more is asked for, all at once */
+	AHEAD_FEW = 16,           /* when less is under way more is asked for, all at once */
 	AHEAD_MS = 1000,
 };
 

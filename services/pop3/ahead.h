@@ -10,7 +10,7 @@
 #include "libcommon/blob/blob.h"
 #include "services/pop3/maildrop.h"
 
-enum { POP3_AHEAD = 64 };
+enum { POP3_AHEAD = 128 };
 
 struct pop3_ahead_mail {
 	const MetadataFetchReply__Row *row; /* NULL: another session has expunged it */
