@@ -175,6 +175,18 @@ result_of(struct net_conn *conn, int result)
 	}
 }
 
+/* The client's half of the key exchange, which OpenSSL holds until the end: 6 KiB of a hybrid one. It is asked for again only to be printed. */
+static void
+drop_key_share(SSL *ssl)
+{
+	EVP_PKEY *share;
+
+	if (SSL_get_peer_tmp_key(ssl, &share) != 1)
+		return;
+	(void)EVP_PKEY_set_type(share, EVP_PKEY_X25519);
+	EVP_PKEY_free(share);
+}
+
 enum net_io
 tls_handshake(struct net_conn *conn)
 {
@@ -182,6 +194,8 @@ tls_handshake(struct net_conn *conn)
 
 	ERR_clear_error();
 	io = result_of(conn, SSL_do_handshake(conn->ssl));
+	if (io == IO_OK)
+		drop_key_share(conn->ssl);
 	if (io == IO_ERROR) {
 		const char *reason = ERR_reason_error_string(ERR_peek_error());
 

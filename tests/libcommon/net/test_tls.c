@@ -5,6 +5,7 @@
 
 #include "libcommon/core/metrics.h"
 #include "libcommon/crypto/encode.h"
+#include "libcommon/net/internal.h"
 #include "tests/libcommon/net/fixture.h"
 
 static struct fixture f;
@@ -134,6 +135,26 @@ Test(net_tls, handshakes_hold_no_thread)
 	client_close(&c);
 	fixture_stop(&f);
 	certificate_remove(&first);
+}
+
+/* Of the 6 KiB of a hybrid one nothing is left but its name. */
+Test(net_tls, the_key_share_of_a_client_is_not_kept)
+{
+	struct client c;
+	EVP_PKEY *share;
+	unsigned char bytes[2048];
+	size_t len = sizeof(bytes);
+
+	start(true);
+	c = client_connect(f.port);
+	cr_assert_eq(client_tls(&c, STR_NONE), 1);
+	client_line(&c);
+	cr_expect_str_eq(client_ask(&c, "ECHO x"), "x");
+	cr_assert_eq(SSL_get_peer_tmp_key(f.conns[0]->ssl, &share), 1);
+	cr_expect_neq(EVP_PKEY_get_raw_public_key(share, bytes, &len), 1);
+	EVP_PKEY_free(share);
+	client_close(&c);
+	stop();
 }
 
 Test(net_tls, alpn_is_strict)
