@@ -7,7 +7,7 @@
 
 #include "libcommon/core/mem.h"
 
-enum { BLOCK_MIN = 1024, BLOCK_MAX = 64 * 1024 };
+enum { BLOCK_MIN = 512, BLOCK_MAX = 64 * 1024 };
 
 struct arena_block {
 	struct arena_block *next;

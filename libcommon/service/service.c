@@ -1,6 +1,7 @@
 /* What main() of every program does: options, configuration, signals, until the end. */
 #include "libcommon/service/service.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -11,7 +12,7 @@
 #include "libcommon/service/options.h"
 #include "libcommon/service/process.h"
 
-enum { TICK_S = 600 }; /* how often it is looked whether a day is over */
+enum { TICK_S = 10 }; /* how often what handshakes and searches left free is given back, and it is looked whether a day is over */
 
 struct program {
 	const struct options *options;
@@ -116,6 +117,7 @@ wait_for_end(const struct program *p, struct process *process)
 		if (sig == SIGHUP)
 			reload(p, process);
 		expiry_tick(clock_wall_ms() / 1000);
+		malloc_trim(0);
 	}
 	log_info(&process_log, "process.drain", KV_C("signal", sig == SIGTERM ? "TERM" : "INT"));
 }

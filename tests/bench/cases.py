@@ -1,11 +1,12 @@
 """What is measured, a row each: a client of build/bench, its arguments, and what its figures mean."""
-import dataclasses, itertools, json, os, subprocess
+import dataclasses, itertools, json, os, subprocess, time
 from typing import Callable
 
 import meters
 
 # So many accounts share the deliveries; the others have mailboxes for one purpose each.
 PLAIN, HOT, DROP, BIG, BODIES, EVENTS, ACCOUNTS = 50, 50, 51, 52, 53, 54, 55
+IDLE_S = 12  # of silence, before the memory of idle sessions is looked at: services give back every 10 s what is free
 DIR = ("dovecot-maildir", "sora-all-dir", "sora-split-dir")
 ALL = (*DIR, "sora-all-s3", "sora-split-s3")
 numbers = itertools.count(1, 1000000)           # of the first mail of a run: no two mails of all runs are the same
@@ -95,12 +96,13 @@ def fill_idle(peer, scale):
 
 
 def idle(kind, port):
-    """What the server's processes have grown by since nobody was there; the kernel's memory is not in it."""
+    """What the server's processes have grown by since nobody was there, after a while of silence; the kernel's memory is not in it."""
     def load(peer, scale):
         count = 2000 // scale
         argv = [f"{os.environ['BUILD']}/bench/imap", "idle", str(count), address(0), str(peer.ports[port][0]), kind, str(PLAIN)]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sessions:
             figures = json.loads(sessions.stdout.readline())
+            time.sleep(IDLE_S)
             figures["kib"] = (meters.pss_kib(peer.processes) - peer.idle_kib) / count
             figures["rate"] = 1 / figures["kib"]
         return figures
