@@ -178,6 +178,11 @@ check_shape(struct sieve_check *check, const struct sieve_node *node, const stru
 	unsigned flags = node->row->flags;
 	const char *name = node->row->name;
 
+	/* "keep" and on the next line "discard;" */
+	if (syntax->tests != NULL && !syntax->has_list && !(flags & (SIEVE_TAKES_TEST | SIEVE_TAKES_TESTS)) &&
+	    sieve_find_command(syntax->tests->name, false).row != NULL)
+		return sieve_problem(check, syntax->end_line, syntax->end_column, "';' is expected here, not '%.*s'",
+		    STR_ARG(str_sub(syntax->tests->name, 0, 40)));
 	if (syntax->has_block && !(flags & SIEVE_TAKES_BLOCK))
 		return SIEVE_PROBLEM(check, node, "'%s' does not take a block: ';' is expected behind it", name);
 	if (!syntax->has_block && (flags & SIEVE_TAKES_BLOCK))
@@ -292,7 +297,8 @@ check_node(struct sieve_check *check, const struct sieve_syntax *syntax, bool is
 		return node;
 	}
 	node->extensions = check->needs;
-	check_tests(check, syntax, node);
+	if (node->row == NULL || (node->row->flags & (SIEVE_TAKES_TEST | SIEVE_TAKES_TESTS)))
+		check_tests(check, syntax, node);
 	node->block = check_block(check, syntax->block);
 	return node;
 }

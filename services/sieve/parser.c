@@ -190,6 +190,8 @@ parse_call(struct parser *parser, struct sieve_syntax **ret)
 			break;
 		end = &(*end)->next;
 	}
+	syntax->end_line = parser->last.end_line;
+	syntax->end_column = parser->last.end_column;
 	if (parser->token.kind == SIEVE_TOKEN_IDENTIFIER)
 		return parse_test(parser, &syntax->tests);
 	return is_mark(parser, '(') ? parse_tests(parser, syntax) : ERR_OK;

@@ -66,6 +66,7 @@ struct sieve_syntax {
 	uint32_t line, column;
 	struct str name;
 	struct sieve_argument *arguments;
+	uint32_t end_line, end_column; /* just behind the name and the arguments */
 	struct sieve_syntax *tests;
 	bool has_list;  /* the tests stand in parentheses */
 	struct sieve_syntax *block;

@@ -51,6 +51,9 @@ Test(sieve_parser, a_user_learns_what_is_wrong_and_where)
 	} cases[] = {
 		{ "fileinot \"x\";", "1:1: error: unknown command 'fileinot'; did you mean 'fileinto'?\n" },
 		{ "keep\r\n", "1:5: error: ';' or '{' is expected here, not the end of the script\n" },
+		{ "keep # all\r\n\r\ndiscard;", "1:5: error: ';' is expected here, not 'discard'\n" },
+		{ "keep\nif true { stop; }", "1:5: error: ';' is expected here, not 'if'\n" },
+		{ "keep true;", "1:6: error: 'keep' does not take a test\n" },
 		{ "keep }", "1:5: error: ';' or '{' is expected here, not '}'\n" },
 		{ "keep; }", "1:7: error: a command is expected here, not '}'\n" },
 		{ "if true {\n keep;\n\n", "2:7: error: a command or '}' is expected here, not the end of the script\n" },
