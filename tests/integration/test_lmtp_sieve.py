@@ -332,8 +332,10 @@ def test_metadata_dies_between_decision_and_commit(stack):
     mail = received(message("crash", to=user, sender="crash@example.org", Message_ID="<crash@example.org>"), b"C1")
     lock = subprocess.Popen(["/usr/lib/postgresql/17/bin/psql", "-XAtc", "SET client_connection_check_interval = 100; BEGIN; LOCK TABLE outbox IN EXCLUSIVE MODE; SELECT pg_sleep(60)"],
                             env=stack.postgres.env(stack.database), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    blocked = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND relation = 'outbox'::regclass " \
-        f"AND datname = '{stack.database}'"
+    locks = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE relation = 'outbox'::regclass " \
+        f"AND datname = '{stack.database}' AND "
+    held, blocked = locks + "granted AND mode = 'ExclusiveLock'", locks + "NOT granted AND mode = 'RowExclusiveLock'"
+    wait_for("the lock", lambda: stack.postgres.query(held, stack.database) != [["0"]])
     raw = Raw(stack).begin([user], sender="crash@example.org")
     try:
         raw.socket.sendall(mail + b".\r\n")
