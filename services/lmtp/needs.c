@@ -83,7 +83,7 @@ answer_mark(struct needs *needs, const SieveNeed *need, SieveAnswer *answer)
 	return true;
 }
 
-static enum err
+static MetadataScript *
 fetch_script(struct needs *needs, bool is_global, MetadataScriptKind kind, ProtobufCBinaryData name)
 {
 	MetadataScript *script = ARENA_NEW(needs->arena, MetadataScript);
@@ -93,13 +93,14 @@ fetch_script(struct needs *needs, bool is_global, MetadataScriptKind kind, Proto
 	script->kind = kind;
 	script->name = name;
 	needs->fetch.script[needs->fetch.n_script++] = script;
-	return ERR_OK;
+	return script;
 }
 
 static enum err
 ask_include(struct needs *needs, const SieveNeed *need)
 {
-	return fetch_script(needs, need->kind == SIEVE_NEED_KIND__SIEVE_KIND_INCLUDE_GLOBAL, METADATA_SCRIPT_KIND__METADATA_OWN, need->name);
+	fetch_script(needs, need->kind == SIEVE_NEED_KIND__SIEVE_KIND_INCLUDE_GLOBAL, METADATA_SCRIPT_KIND__METADATA_OWN, need->name);
+	return ERR_OK;
 }
 
 static bool
@@ -136,10 +137,14 @@ ask_source(struct needs *needs, const SieveNeed *need)
 	if (place == needs->filter->request.n_script)
 		return ERR_INTERNAL;
 	script = needs->filter->scripts[place];
-	return fetch_script(needs, script->global, script->kind, script->name);
+	fetch_script(needs, script->global, script->kind, script->name)->active = script->active;
+	return ERR_OK;
 }
 
-/* The script as it is now, which may be another than when the recipient was looked up; one that is gone is not run. */
+/*
+ * The script as it is now, or the one that is active now: it may be another than when the recipient was looked up, and the old one may be
+ * gone. When none is any more, none is run.
+ */
 static bool
 answer_source(struct needs *needs, const SieveNeed *need, SieveAnswer *answer)
 {
@@ -149,6 +154,8 @@ answer_source(struct needs *needs, const SieveNeed *need, SieveAnswer *answer)
 
 	(void)answer;
 	if (fetched->hash.len > 0) {
+		needs->filter->scripts[place] = fetched;
+		request->script[place]->name = fetched->name;
 		request->script[place]->hash = fetched->hash;
 		request->script[place]->source = fetched->source;
 		return false;

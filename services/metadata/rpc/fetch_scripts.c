@@ -4,9 +4,10 @@
 enum { SCRIPTS_MAX = 100, SOURCES_MAX = 3 * 1024 * 1024 }; /* bytes: what a message of the bus can carry */
 
 static const struct pg_statement statement = { "fetch_scripts",
-	"SELECT u.i, s.hash, s.source, s.changed_ms, s.is_active FROM unnest($1, $2, $3) WITH ORDINALITY u(account, kind, name, i)"
-	" JOIN scripts s ON s.account = u.account AND s.kind = u.kind AND s.name = u.name" };
-enum { COLUMN_PLACE, COLUMN_HASH, COLUMN_SOURCE, COLUMN_CHANGED, COLUMN_ACTIVE };
+	"SELECT u.i, s.hash, s.source, s.changed_ms, s.is_active, s.name"
+	" FROM unnest($1, $2, $3, $4) WITH ORDINALITY u(account, kind, name, active, i)"
+	" JOIN scripts s ON s.account = u.account AND s.kind = u.kind AND CASE u.active WHEN 0 THEN s.name = u.name ELSE s.is_active END" };
+enum { COLUMN_PLACE, COLUMN_HASH, COLUMN_SOURCE, COLUMN_CHANGED, COLUMN_ACTIVE, COLUMN_NAME };
 
 /* What no script can be called is looked for as the empty name, which none has. */
 static void
@@ -14,17 +15,20 @@ look_up(struct pg_args *args, const MetadataFetchScriptsRequest *req)
 {
 	int64_t *accounts = ARENA_ARRAY(args->arena, int64_t, req->n_script + 1);
 	int32_t *kinds = ARENA_ARRAY(args->arena, int32_t, req->n_script + 1);
+	int32_t *active = ARENA_ARRAY(args->arena, int32_t, req->n_script + 1);
 	struct str *names = ARENA_ARRAY(args->arena, struct str, req->n_script + 1);
 
 	for (size_t i = 0; i < req->n_script; i++) {
 		accounts[i] = req->script[i]->global ? 0 : (int64_t)req->account;
 		kinds[i] = (int32_t)req->script[i]->kind;
+		active[i] = req->script[i]->active;
 		names[i] = STR("");
 		(void)script_name(args->arena, str_of(req->script[i]->name), &names[i]);
 	}
 	pg_arg_ints(args, accounts, req->n_script);
 	pg_arg_int4s(args, kinds, req->n_script);
 	pg_arg_byteses(args, names, req->n_script);
+	pg_arg_int4s(args, active, req->n_script);
 }
 
 static enum err
@@ -35,6 +39,7 @@ fill(const struct pg_rows *rows, MetadataFetchScriptsReply *reply)
 	for (size_t i = 0; i < rows->count; i++) {
 		MetadataScript *script = reply->script[pg_int(rows, i, COLUMN_PLACE) - 1];
 
+		script->name = data_of(pg_bytes(rows, i, COLUMN_NAME));
 		script->hash = data_of(pg_bytes(rows, i, COLUMN_HASH));
 		script->source = data_of(pg_bytes(rows, i, COLUMN_SOURCE));
 		script->size = script->source.len;

@@ -28,6 +28,7 @@ add_script(MetadataResolveReply__Result *result, struct arena *arena)
 	result->script = ARENA_ARRAY(arena, MetadataScript *, 1);
 	result->script[0] = ARENA_NEW(arena, MetadataScript);
 	metadata_script__init(result->script[0]);
+	result->script[0]->active = true;
 	result->script[0]->name = (ProtobufCBinaryData){ 4, (uint8_t *)"main" };
 	result->script[0]->hash = (ProtobufCBinaryData){ 3, (uint8_t *)"old" };
 }
@@ -108,6 +109,7 @@ fetch_scripts_run(struct rpc *rpc, const MetadataFetchScriptsRequest *req, Metad
 	for (size_t i = 0; i < req->n_script; i++) {
 		reply->script[i] = ARENA_NEW(rpc->arena, MetadataScript);
 		metadata_script__init(reply->script[i]);
+		reply->script[i]->name = req->script[i]->active ? (ProtobufCBinaryData){ 5, (uint8_t *)"other" } : req->script[i]->name;
 		reply->script[i]->hash = (ProtobufCBinaryData){ 3, (uint8_t *)"new" };
 		reply->script[i]->source = (ProtobufCBinaryData){ 5, (uint8_t *)"keep;" };
 	}

@@ -75,6 +75,7 @@ ask_everything_then_file(int try, const SieveFilterRequest *req, SieveFilterRepl
 		return;
 	}
 	cr_assert(str_equal(lmtp_str(req->script[0]->source), STR("keep;")) && str_equal(lmtp_str(req->script[0]->hash), STR("new")));
+	cr_assert(str_equal(lmtp_str(req->script[0]->name), STR("other")), "which is the active one by now");
 	cr_assert(req->input->has_body && str_equal(lmtp_str(req->input->body), STR("body\r\n")));
 	cr_assert_eq(req->n_answer, 6);
 	cr_assert(req->answer[0]->exists && str_equal(lmtp_str(req->answer[0]->mailbox), STR("One")));

@@ -477,6 +477,30 @@ Test(metadata_scripts, fetch_gives_the_sources_that_are_there)
 	}
 }
 
+Test(metadata_scripts, fetch_gives_the_one_that_is_active_when_it_was_made_so_meanwhile)
+{
+	MetadataFetchScriptsRequest req = METADATA_FETCH_SCRIPTS_REQUEST__INIT;
+	MetadataScript asked = METADATA_SCRIPT__INIT, *list = &asked;
+	uint64_t account = make_account("a", 0);
+	MetadataFetchScriptsReply *reply;
+
+	cr_assert_eq(put(OF(account), "old", "keep;", false), ERR_OK);
+	cr_assert_eq(put(OF(account), "new", "stop;", false), ERR_OK);
+	cr_assert_eq(activate(OF(account), "new"), ERR_OK);
+	cr_assert_eq(delete(OF(account), "old"), ERR_OK);
+	req.account = account;
+	req.n_script = 1;
+	req.script = &list;
+	asked.name = bin("old");
+	asked.active = true;
+	cr_assert_eq(metadata_fetch_scripts(as(0, BUS_ROLE_LMTP), &req, &reply), ERR_OK);
+	cr_expect(str_equal(str_from(reply->script[0]->name.data, reply->script[0]->name.len), STR("new")));
+	cr_expect(str_equal(str_from(reply->script[0]->source.data, reply->script[0]->source.len), STR("stop;")));
+	cr_assert_eq(activate(OF(account), ""), ERR_OK);
+	cr_assert_eq(metadata_fetch_scripts(as(0, BUS_ROLE_LMTP), &req, &reply), ERR_OK);
+	cr_expect_eq(reply->script[0]->hash.len, 0);
+}
+
 /* ---- the log */
 
 static enum err
