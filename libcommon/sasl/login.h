@@ -30,8 +30,8 @@ enum err sasl_login_password(struct sasl_login *login, struct str user, struct s
 struct sasl *sasl_login_begin(struct sasl_login *login, const struct sasl_mechanism *mechanism, bool has_final_data);
 
 /*
- * A login has failed: may another be tried on this connection? Not after the third, nor after one that was bound to it, as it can be once
- * (RFC 9266 s. 4.1). What is no fault of the client's is not counted.
+ * A login has failed, or was given up: may another be tried on this connection? Not after the third, nor after one that was bound to it,
+ * as it can be once (RFC 9266 s. 4.1). What is no fault of the client's is not counted.
  */
 bool sasl_login_again(struct net_conn *conn, enum err err, unsigned *failed);
 

@@ -74,22 +74,27 @@ enter(struct pop3_session *session, const MetadataLoginReply *who)
 }
 
 enum err
+pop3_login_failed(struct pop3_session *session, enum err err, const char *text)
+{
+	metric_add(METRIC_LOGIN_FAILED, 1);
+	TRY(pop3_err(session, err, "%s", text));
+	if (sasl_login_again(session->conn, err, &session->logins_failed))
+		return ERR_OK;
+	net_end(session->conn, NET_END_LIMIT);
+	return ERR_LIMIT;
+}
+
+enum err
 pop3_login_answer(struct pop3_session *session, const struct sasl_login *login, enum err err)
 {
 	const struct pop3_maildrop *drop = &session->maildrop;
 
 	if (err == ERR_OK)
 		err = enter(session, login->reply);
-	if (err == ERR_OK) {
-		metric_add(METRIC_LOGIN_OK, 1);
-		return pop3_ok(session, "%zu messages, %llu octets", drop->count, (unsigned long long)drop->bytes);
-	}
-	metric_add(METRIC_LOGIN_FAILED, 1);
-	TRY(pop3_err(session, err, "%s", err_row(err)->text));
-	if (sasl_login_again(session->conn, err, &session->logins_failed))
-		return ERR_OK;
-	net_end(session->conn, NET_END_LIMIT);
-	return ERR_LIMIT;
+	if (err != ERR_OK)
+		return pop3_login_failed(session, err, err_row(err)->text);
+	metric_add(METRIC_LOGIN_OK, 1);
+	return pop3_ok(session, "%zu messages, %llu octets", drop->count, (unsigned long long)drop->bytes);
 }
 
 /* ---- lines */

@@ -62,5 +62,7 @@ enum err pop3_admit(const struct pop3_session *session, const struct sasl_mechan
  * fails is counted. As a command's run.
  */
 enum err pop3_login_answer(struct pop3_session *session, const struct sasl_login *login, enum err err);
+/* Answer with that text, and count: after too many the connection ends. As a command's run. */
+enum err pop3_login_failed(struct pop3_session *session, enum err err, const char *text);
 
 #endif

@@ -102,17 +102,26 @@ step(struct imap_command *cmd, struct str response)
 	return answer(cmd, sasl->backend->context, err);
 }
 
+/* RFC 3501 s. 6.2.2: BAD. It counts as a login that failed: who begins many and ends none has asked as much. */
+static enum err
+give_up(struct imap_command *cmd, const char *why)
+{
+	const struct sasl_login *login = cmd->session->sasl->backend->context;
+
+	cmd->session->sasl = NULL;
+	imap_reply_no(cmd, ERR_SYNTAX, "", why);
+	return answer(cmd, login, ERR_SYNTAX);
+}
+
 static enum err
 authenticate_line(struct imap_command *cmd, struct str line)
 {
 	struct str response;
 
-	if (str_equal(line, STR("*"))) {
-		cmd->session->sasl = NULL;
-		return imap_reply_no(cmd, ERR_SYNTAX, "", "cancelled");
-	}
+	if (str_equal(line, STR("*")))
+		return give_up(cmd, "cancelled");
 	if (!base64_decode(cmd->arena, line, &response))
-		return imap_reply_no(cmd, ERR_SYNTAX, "", "this is no base64");
+		return give_up(cmd, "this is no base64");
 	return step(cmd, response);
 }
 

@@ -28,6 +28,18 @@ answer_ok(struct managesieve_session *session, struct str data)
 	return err;
 }
 
+/* Answered with that text, and counted: after too many the connection ends. */
+static enum err
+answer_failed(struct managesieve_session *session, enum err err, const char *text)
+{
+	metric_add(METRIC_LOGIN_FAILED, 1);
+	if (sasl_login_again(session->conn, err, &session->logins_failed))
+		return managesieve_no(session, err, str_c(text));
+	managesieve_bye(session, "", STR("too many failed logins"));
+	net_end(session->conn, NET_END_LIMIT);
+	return ERR_LIMIT;
+}
+
 /*
  * The answer to a finished attempt. Capabilities are not sent again: RFC 5804 s. 4 wants that where the mechanism brought a security layer,
  * and forbids it where it did not, as none of ours does.
@@ -37,14 +49,7 @@ answer(struct managesieve_session *session, const struct sasl_login *login, enum
 {
 	if (err == ERR_OK)
 		err = enter(session, login->reply);
-	if (err == ERR_OK)
-		return answer_ok(session, data);
-	metric_add(METRIC_LOGIN_FAILED, 1);
-	if (sasl_login_again(session->conn, err, &session->logins_failed))
-		return managesieve_no(session, err, str_c(err_row(err)->text));
-	managesieve_bye(session, "", STR("too many failed logins"));
-	net_end(session->conn, NET_END_LIMIT);
-	return ERR_LIMIT;
+	return err == ERR_OK ? answer_ok(session, data) : answer_failed(session, err, err_row(err)->text);
 }
 
 static enum err
@@ -88,7 +93,8 @@ managesieve_authenticate_line(struct managesieve_session *session, struct str li
 			return step(session, response);
 	}
 	session->sasl = NULL;
-	return managesieve_mistake(session, why);
+	/* Who begins many and ends none has asked as much as by a login that failed. */
+	return answer_failed(session, ERR_SYNTAX, why);
 }
 
 static enum err

@@ -69,7 +69,8 @@ pop3_auth_line(struct pop3_session *session, struct str line)
 	if (!str_equal(line, STR("*")) && base64_decode(&session->arena, line, &response))
 		return step(session, response);
 	session->sasl = NULL;
-	return pop3_mistake(session, str_equal(line, STR("*")) ? "cancelled" : "this is no base64");
+	/* Who begins many and ends none has asked as much as by a login that failed. */
+	return pop3_login_failed(session, ERR_SYNTAX, str_equal(line, STR("*")) ? "cancelled" : "this is no base64");
 }
 
 /* RFC 5034 has no AUTH without a mechanism, but some clients ask so for the list of them. */
