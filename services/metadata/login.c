@@ -1,5 +1,7 @@
 /* The threads that check passwords, what they remember, and the count of failures. */
+#include <arpa/inet.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "libcommon/core/clock.h"
@@ -8,8 +10,12 @@
 #include "libcommon/crypto/password.h"
 #include "services/metadata/login.h"
 
-enum { THREADS_MAX = 8, WAITING_MAX = 256, REMEMBERED = 4096, REMEMBER_MS = 3600 * 1000, COUNTED = 8192,
-	FAILURES_MAX = 10, FORGIVE_MS = 6000 };
+enum { THREADS_MAX = 8, WAITING_MAX = 256, REMEMBERED = 4096, REMEMBER_MS = 3600 * 1000, FAILURES_MAX = 10, FORGIVE_MS = 6000 };
+/*
+ * Places for failures. A wrong proof by SCRAM costs next to nothing, so there are more than can be kept full by who wants his other guesses
+ * not to be counted: that would take 40,000 a second. 4 MiB, of which only what is used is there.
+ */
+enum { COUNTED = 256 * 1024 };
 
 struct remembered {
 	uint8_t mac[SHA256_BYTES];
@@ -79,12 +85,23 @@ remember(struct logins *logins, const uint8_t mac[SHA256_BYTES])
 	place->until_ms = clock_mono_ms() + REMEMBER_MS;
 }
 
+/* Who has one address of IPv6 has all of its /64: these are one. */
+static struct str
+network_of(struct str peer, struct in6_addr *space)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(peer));
+	return inet_pton(AF_INET6, text, space) == 1 ? str_from(space, sizeof(*space) / 2) : peer;
+}
+
 static struct failures *
 failures_of(struct logins *logins, const struct login *login, uint64_t *ret_who)
 {
 	uint8_t mac[SHA256_BYTES], both[2 * SHA256_BYTES];
+	struct in6_addr space;
 
-	sha256(login->peer, both);
+	sha256(network_of(login->peer, &space), both);
 	sha256(login->user, both + SHA256_BYTES);
 	hmac_sha256(str_from(logins->salt, sizeof(logins->salt)), str_from(both, sizeof(both)), mac);
 	memcpy(ret_who, mac, sizeof(*ret_who));

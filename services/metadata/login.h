@@ -1,7 +1,7 @@
 /*
  * Passwords: checked on a few threads of their own, as one takes 60 ms of a core; a good one is remembered as HMAC(stored hash,
- * password), so that a changed password ends it. Failures are counted by (address of the client, account): who guesses is stopped, and
- * the user at another address is not.
+ * password), so that a changed password ends it. Failures are counted by (address of the client, or its /64 of IPv6; account): who guesses
+ * is stopped, and the user at another address is not.
  */
 #ifndef SORA_METADATA_LOGIN_H
 #define SORA_METADATA_LOGIN_H

@@ -132,7 +132,8 @@ rpc_login(struct rpc *rpc, const MetadataLoginRequest *req, MetadataLoginReply *
 	TRY(login_may_try(metadata->logins, &attempt->login));
 	if (req->scram != NULL)
 		return prove(attempt, req->scram);
-	if (login_is_remembered(metadata->logins, &attempt->login))
+	/* One without verifiers is to get them: what is remembered does not hinder that. */
+	if (attempt->verifiers[0].len > 0 && login_is_remembered(metadata->logins, &attempt->login))
 		return let_in(attempt);
 	rpc_defer(rpc);
 	err = login_check(metadata->logins, &attempt->login);

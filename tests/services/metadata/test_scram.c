@@ -208,6 +208,19 @@ Test(metadata_scram, an_old_account_gets_verifiers_at_its_next_login_by_password
 	cr_expect(is_same(none, begin(0, "a@example.org", "SHA-256")), "once");
 }
 
+/* The login is right all the same, and the next one tries again, although its password is remembered. */
+Test(metadata_scram, verifiers_that_could_not_be_stored_are_at_the_next_login)
+{
+	create("a@example.org", "secret");
+	sql("UPDATE credentials SET scram_sha_256 = NULL, scram_sha_1 = NULL, scram_version = 0");
+	sql("ALTER TABLE credentials ADD CONSTRAINT none CHECK (scram_sha_256 IS NULL)");
+	cr_expect_eq(plain(0, "a@example.org", "secret"), ERR_OK);
+	cr_expect_eq(prove(0, "a@example.org", "secret"), ERR_AUTH_FAILED);
+	sql("ALTER TABLE credentials DROP CONSTRAINT none");
+	cr_expect_eq(plain(0, "a@example.org", "secret"), ERR_OK);
+	cr_expect_eq(prove(0, "a@example.org", "secret"), ERR_OK);
+}
+
 /* Lesson 61, likewise; guesses by PLAIN and by SCRAM are counted together. */
 Test(metadata_scram, who_guesses_is_stopped_and_the_user_is_not)
 {
