@@ -167,13 +167,20 @@ parse_not(struct imap_search_parse *parse, struct imap_search_key *key)
 	return imap_search_parse_key(parse, &key->children);
 }
 
+/* An OR that is one of the two of another one adds a key to it: clients make chains of them, one for each mail that they look for. */
 static enum err
 parse_or(struct imap_search_parse *parse, struct imap_search_key *key)
 {
-	TRY(cur_space(parse->cur));
-	TRY(imap_search_parse_key(parse, &key->children));
-	TRY(cur_space(parse->cur));
-	return imap_search_parse_key(parse, &key->children->next);
+	struct imap_search_key **next = &key->children;
+
+	for (size_t missing = 2; missing > 0; missing--) {
+		TRY(cur_space(parse->cur));
+		while (cur_take_word(parse->cur, "OR "))
+			missing++;
+		TRY(imap_search_parse_key(parse, next));
+		next = &(*next)->next;
+	}
+	return ERR_OK;
 }
 
 const struct imap_search_row imap_search_and[] = { { "AND", IMAP_COST_VIEW, 0, NULL, NULL } };

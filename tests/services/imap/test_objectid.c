@@ -36,6 +36,27 @@ Test(imap_objectid, pages_are_asked_for_until_there_are_no_more, .timeout = 60)
 	peers_stop(&peers);
 }
 
+/* RFC 8474 s. 8.3. */
+Test(imap_objectid, a_line_of_ors_is_one_question, .timeout = 60)
+{
+	struct peers peers = { 0 };
+	struct buffer line = { 0 };
+	char id[MAIL_OBJECTID_SIZE];
+	struct str came;
+
+	peers_start(&peers, 3);
+	peers_talk(&peers, 0, "a SELECT INBOX\r\n");
+	buffer_add(&line, STR("b SEARCH"));
+	for (uint64_t uid = 1500; uid > 1; uid--)
+		buffer_printf(&line, "%s EMAILID %s", uid > 2 ? " OR" : "", mail_objectid_print(MAIL_OBJECT_EMAIL, PEER_ACCOUNT, PEER_EMAILS + uid, id));
+	buffer_add(&line, STR("\r\n"));
+	came = peers_talk(&peers, 0, arena_cstr(&peers.arena, buffer_str(&line)));
+	HAS(came, "* SEARCH 2 3\r\n");
+	cr_expect_eq(peers.finds, 2, "a message a page");
+	buffer_clear(&line);
+	peers_stop(&peers);
+}
+
 /* What has come since is in no view yet, and what has gone is in no answer. */
 Test(imap_objectid, only_what_the_client_knows_of_is_found, .timeout = 60)
 {

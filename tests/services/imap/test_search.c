@@ -91,6 +91,10 @@ Test(imap_search, the_view_answers_what_it_can)
 		{ "OR FLAGGED DELETED", "2 3 " },
 		{ "OR (SEEN FLAGGED) (UNSEEN DELETED)", "2 3 " },
 		{ "OR NOT SEEN OR FLAGGED 5", "2 3 4 5 " },
+		{ "OR OR FLAGGED DELETED 5", "2 3 5 " },
+		{ "OR OR FLAGGED OR 4 DELETED OR 5 3 UNSEEN", "3 4 " },
+		{ "NOT OR OR 1 2 OR 3 4 SEEN", "5 " },
+		{ "OR (OR 1 2) (3:4 OR 4 5)", "1 2 4 " },
 		{ "NOT NOT SEEN", "1 2 5 " },
 		{ "(ALL)", "1 2 3 4 5 " },
 		/* what the view decides needs no columns, wherever it stands */
@@ -106,4 +110,25 @@ Test(imap_search, the_view_answers_what_it_can)
 		cr_expect(str_equal(found, str_c(cases[i].found)), "%s: %.*s", cases[i].keys, STR_ARG(found));
 		arena_clear(&arena);
 	}
+}
+
+/* RFC 8474 s. 8.3: clients ask so for many mails at once, and a line is long; it is no nesting, whichever way round they stand. */
+Test(imap_search, a_chain_of_ors_may_be_long)
+{
+	struct arena arena = { 0 };
+	struct buffer right = { 0 }, left = { 0 };
+
+	for (int i = 0; i < 1000; i++) {
+		buffer_add(&right, STR("OR 2 "));
+		buffer_add(&left, STR("OR "));
+	}
+	buffer_add(&left, STR("4"));
+	for (int i = 0; i < 1000; i++)
+		buffer_add(&left, STR(" 2"));
+	buffer_add(&right, STR("4"));
+	cr_expect(str_equal(search(arena_cstr(&arena, buffer_str(&right)), &arena), STR("2 4 ")));
+	cr_expect(str_equal(search(arena_cstr(&arena, buffer_str(&left)), &arena), STR("2 4 ")));
+	buffer_clear(&right);
+	buffer_clear(&left);
+	arena_clear(&arena);
 }
