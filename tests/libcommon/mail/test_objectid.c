@@ -33,7 +33,8 @@ Test(objectid, is_a_letter_the_account_and_the_number_and_reads_back)
 Test(objectid, has_one_spelling)
 {
 	static const char *const others[] = { "", "F", "Faaaaaaaaaaaab", "Faaaaaaaaaaaaba", "Faaaaaaaaaaaabab", "FaaaaaaaaaaaabB", "faaaaaaaaaaaabb",
-		"FAAAAAAAAAAAABB", "Faaaaaaaaaaaab1", "Faaaaaaaaaaaabb ", "Faaaaaaaaaaaab77777777777777", "Faaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbbb" };
+		"FAAAAAAAAAAAABB", "Faaaaaaaaaaaab1", "Faaaaaaaaaaaabb ", "Faaaaaaaaaaaab7777777777777", "Faaaaaaaaaaaab77777777777777",
+		"Faaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbbb" };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		cr_expect_eq(mail_objectid_parse(MAIL_OBJECT_MAILBOX, 1, str_c(others[i])), 0, "%s", others[i]);
