@@ -5,12 +5,16 @@
 
 #include "libcommon/core/mem.h"
 
-enum { BATCH_MAX = 64 }; /* GetMany takes no more */
+enum {
+	BATCH_MAX = 64, /* GetMany takes no more */
+	ALONE_MAX = 4,  /* of those that did not come together so many are asked for before their turn */
+};
 
 struct blob_batch {
 	struct bus_call call;
 	struct arena arena;
-	struct bus_future *future;
+	struct bus_future *future; /* NULL: it is answered, and who is still in here did not come */
+	size_t alone_max;
 	size_t count;
 	struct blob_reader *readers[BATCH_MAX]; /* NULL: it has left */
 };
@@ -41,48 +45,95 @@ hand_out(struct blob_batch *batch, const BlobGetManyReply *reply, struct str chu
 	}
 }
 
+/* Wait for the answer, unless it came. Who has his piece leaves. */
+static void
+hear(struct blob_batch *batch)
+{
+	BlobGetManyReply *reply;
+	struct str chunk;
+	enum err err;
+
+	if (batch->future == NULL)
+		return;
+	err = blob_get_many_wait(batch->future, &reply, &chunk);
+	batch->future = NULL;
+	if (err == ERR_OK)
+		hand_out(batch, reply, chunk);
+	/* An older replica does not know the method, and is well. Where none answers each one would wait for it. */
+	batch->alone_max = err_row(err)->is_retryable ? 0 : ALONE_MAX;
+	arena_clear(&batch->arena);
+}
+
+/* Those who did not come ask by themselves, the first ones first. */
+static void
+ask_some(struct blob_batch *batch)
+{
+	size_t under_way = 0;
+
+	for (size_t i = 0; i < batch->count && under_way < batch->alone_max; i++) {
+		struct blob_reader *in = batch->readers[i];
+
+		if (in == NULL)
+			continue;
+		if (in->future == NULL)
+			blob_reader_ask(in);
+		under_way++;
+	}
+}
+
+static bool
+is_empty(const struct blob_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->readers[i] != NULL)
+			return false;
+	return true;
+}
+
+static void
+leave(struct blob_batch *batch, const struct blob_reader *in)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->readers[i] == in)
+			take_out(batch, i);
+}
+
 static void
 batch_free(struct blob_batch *batch)
 {
+	BlobGetManyReply *reply;
+	struct str chunk;
+
+	if (batch->future != NULL)
+		blob_get_many_wait(batch->future, &reply, &chunk);
 	arena_clear(&batch->arena);
 	free(batch);
 }
 
 void
-blob_batch_settle(struct blob_batch *batch)
+blob_batch_settle(struct blob_reader *in)
 {
-	BlobGetManyReply *reply;
-	struct str chunk;
+	struct blob_batch *batch = in->batch;
 
-	/* Without an answer (an older replica does not know the method) nobody has got his piece yet. */
-	if (blob_get_many_wait(batch->future, &reply, &chunk) == ERR_OK)
-		hand_out(batch, reply, chunk);
-	for (size_t i = 0; i < batch->count; i++) {
-		struct blob_reader *in = take_out(batch, i);
-
-		if (in != NULL)
-			blob_reader_start(in);
+	hear(batch);
+	if (in->batch != NULL) {
+		leave(batch, in);
+		if (in->future == NULL)
+			blob_reader_ask(in);
 	}
-	batch_free(batch);
+	ask_some(batch);
+	if (is_empty(batch))
+		batch_free(batch);
 }
 
 void
 blob_batch_leave(struct blob_reader *in)
 {
 	struct blob_batch *batch = in->batch;
-	BlobGetManyReply *reply;
-	struct str chunk;
-	bool is_empty = true;
 
-	for (size_t i = 0; i < batch->count; i++) {
-		if (batch->readers[i] == in)
-			take_out(batch, i);
-		is_empty &= batch->readers[i] == NULL;
-	}
-	if (is_empty) {
-		blob_get_many_wait(batch->future, &reply, &chunk);
+	leave(batch, in);
+	if (is_empty(batch))
 		batch_free(batch);
-	}
 }
 
 /* ---- the question */
@@ -115,7 +166,7 @@ start_group(struct blob_reader *const *readers, const uint64_t *replicas, size_t
 			batch->readers[batch->count++] = readers[i];
 	}
 	if (batch->count < 2) {
-		blob_reader_start(readers[from]);
+		blob_reader_ask(readers[from]);
 		batch_free(batch);
 		return;
 	}
@@ -129,8 +180,11 @@ start_some(struct blob_reader *const *readers, size_t count)
 {
 	uint64_t replicas[BATCH_MAX];
 
-	for (size_t i = 0; i < count; i++)
-		replicas[i] = bus_replica_of(readers[i]->call[0].bus, &blob_methods[BLOB_METHOD_GET_MANY], readers[i]->call[0].route);
+	for (size_t i = 0; i < count; i++) {
+		const struct bus_call *call = &readers[i]->call[0];
+
+		replicas[i] = blob_reader_is_idle(readers[i]) ? bus_replica_of(call->bus, &blob_methods[BLOB_METHOD_GET_MANY], call->route) : 0;
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (blob_reader_is_idle(readers[i]))
 			start_group(readers, replicas, i, count);

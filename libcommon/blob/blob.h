@@ -75,7 +75,7 @@ struct blob_reader {
 	struct bus_call call[2];
 	struct arena arena[2];
 	struct bus_future *future;
-	struct blob_batch *batch; /* not NULL: the first piece was asked for with others' */
+	struct blob_batch *batch; /* not NULL: the first piece was asked for with others', and it was not its turn yet */
 	bool has_first;           /* it came with others' */
 	struct str first;
 	uint64_t at, end, asked;
@@ -93,8 +93,8 @@ void blob_reader_begin(struct blob_reader *in, const struct bus_call *caller, st
 void blob_reader_start(struct blob_reader *in);
 /*
  * The same for several, all of one caller. Of short bodies that the service has at hand the pieces come together, as many as fit into 256 KiB,
- * from each replica in one answer; the others are asked for each by itself, all at once, when the first blob_reader_next of those that were
- * started together has the answer. What is wrong with one is told by its own blob_reader_next.
+ * from each replica in one answer. What did not come with it is asked for one by one, in the order of `readers`: when one of them is read, it
+ * and the next four; where no answer came, it alone. What is wrong with one is told by its own blob_reader_next.
  */
 void blob_readers_start(struct blob_reader *const *readers, size_t count);
 /*

@@ -34,9 +34,8 @@ blob_reader_request(struct blob_reader *in, BlobGetRequest *ret)
 	in->asked = ret->length;
 }
 
-/* Ask for the piece at `at`, on the side that `turn` names. */
-static void
-ask(struct blob_reader *in)
+void
+blob_reader_ask(struct blob_reader *in)
 {
 	BlobGetRequest req;
 
@@ -62,7 +61,7 @@ receive(struct blob_reader *in, struct str *ret_piece)
 	struct bus_future *future;
 
 	if (in->batch != NULL)
-		blob_batch_settle(in->batch);
+		blob_batch_settle(in);
 	if (in->has_first) {
 		in->has_first = false;
 		*ret_piece = in->first;
@@ -95,7 +94,7 @@ void
 blob_reader_start(struct blob_reader *in)
 {
 	if (blob_reader_is_idle(in))
-		ask(in);
+		blob_reader_ask(in);
 }
 
 enum err
@@ -112,7 +111,7 @@ blob_reader_next(struct blob_reader *in, struct str *ret_piece)
 	in->at += piece.len;
 	in->turn ^= 1;
 	if (in->at < in->end)
-		ask(in);
+		blob_reader_ask(in);
 	*ret_piece = piece;
 	return ERR_OK;
 }

@@ -1,6 +1,7 @@
 /* Bodies through the bus: the frontends' helper and the real blob service over a directory. */
 #include <criterion/criterion.h>
 #include <ftw.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -572,5 +573,106 @@ Test(blob, an_answer_that_makes_no_sense_gives_nobody_what_is_not_his)
 
 		cr_assert(str_equal(got, str_c(cases[i].got)), "case %zu: %.*s", i, STR_ARG(got));
 	}
+	stage_end(&stage);
+}
+
+/* ---- what does not come together */
+
+/* Gets under way now, the most that there were, and all. The first ones are answered when so many are there. */
+struct counted {
+	atomic_int now, most, all;
+	int together;
+};
+
+static enum err
+get_counted(struct rpc *rpc, const BlobGetRequest *req, BlobGetReply *reply)
+{
+	struct counted *counted = rpc->service;
+	int now = ++counted->now;
+
+	counted->all++;
+	while (counted->most < now)
+		counted->most = now;
+	for (int64_t end_ms = clock_mono_ms() + 5000; counted->most < counted->together && clock_mono_ms() < end_ms;)
+		usleep(1000);
+	/* More than these would come now. */
+	usleep(20000);
+	counted->now--;
+	return echo(rpc, req, reply);
+}
+
+static enum err
+none_at_hand(struct rpc *rpc, const BlobGetManyRequest *req, BlobGetManyReply *reply)
+{
+	(void)rpc;
+	(void)req;
+	(void)reply;
+	return ERR_OK;
+}
+
+static enum err
+too_busy(struct rpc *rpc, const BlobGetManyRequest *req, BlobGetManyReply *reply)
+{
+	(void)none_at_hand(rpc, req, reply);
+	return ERR_BUSY;
+}
+
+static void
+add_letters(struct several *several, struct stage *stage)
+{
+	static const char letters[] = "abcdefghijklmnopqrst";
+
+	for (size_t i = 0; i < SEVERAL; i++)
+		add_reader(several, stage, str_from(letters + i, 1), str_from(letters + i, 1));
+}
+
+Test(blob, what_was_left_out_is_asked_for_few_at_a_time, .timeout = 60)
+{
+	static const struct { struct blob_handlers handlers; int most; } cases[] = { { { .get = get_counted, .get_many = none_at_hand }, 5 },
+		{ { .get = get_counted }, 5 }, { { .get = get_counted, .get_many = too_busy }, 1 } };
+	static const struct bus_limits limits = { .threads = 2 * SEVERAL };
+	struct stage stage;
+
+	stage_begin(&stage);
+	for (size_t n = 0; n < sizeof(cases) / sizeof(*cases); n++) {
+		struct counted counted = { .together = cases[n].most };
+		struct several several = { 0 };
+
+		stop_service(&stage);
+		stage.context.bus = bus_new(stage.config);
+		cr_assert_eq(blob_serve(stage.context.bus, &cases[n].handlers, &counted, &limits), ERR_OK);
+		add_letters(&several, &stage);
+		blob_readers_start(several.list, several.count);
+		/* Some that were asked for before their turn are not wanted any more. */
+		for (size_t i = 0; i < SEVERAL; i++) {
+			if (i == 7 || i == 8)
+				blob_reader_end(&several.in[i]);
+			else
+				cr_assert_eq(read_out(&several.in[i], several.bodies[i]), ERR_OK, "case %zu: %zu", n, i);
+			blob_readers_start(several.list + i, several.count - i);
+		}
+		cr_assert_eq(counted.most, cases[n].most, "case %zu: %d", n, counted.most);
+		cr_assert(counted.all <= SEVERAL, "case %zu: %d", n, counted.all);
+		end_all(&several);
+	}
+	stage_end(&stage);
+}
+
+Test(blob, while_no_replica_is_there_nobody_waits_for_all, .timeout = 60)
+{
+	struct several several = { 0 };
+	struct stage stage;
+	struct str piece;
+	int64_t begin_ms;
+
+	stage_begin(&stage);
+	stop_service(&stage);
+	add_letters(&several, &stage);
+	begin_ms = clock_mono_ms();
+	blob_readers_start(several.list, several.count);
+	cr_assert_eq(blob_reader_next(&several.in[0], &piece), ERR_UNAVAILABLE);
+	end_all(&several);
+	/* Two calls, each of which waits for a connection for 2 s. */
+	cr_assert_lt(clock_mono_ms() - begin_ms, 8000);
 	stage_end(&stage);
 }
