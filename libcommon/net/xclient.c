@@ -9,8 +9,9 @@ hex_digit(char c)
 
 /* RFC 3461 s. 4: "+2B" is "+". */
 static bool
-decode_xtext(struct str value, struct xclient_attribute *ret)
+decode_xtext(struct xclient_attribute *attribute)
 {
+	struct str value = attribute->raw;
 	size_t len = 0;
 
 	for (size_t i = 0; i < value.len; i++) {
@@ -26,10 +27,10 @@ decode_xtext(struct str value, struct xclient_attribute *ret)
 		}
 		if (len == XCLIENT_VALUE_MAX)
 			return false;
-		ret->text[len++] = c;
+		attribute->text[len++] = c;
 	}
-	ret->text[len] = '\0';
-	ret->value = str_from(ret->text, len);
+	attribute->text[len] = '\0';
+	attribute->value = str_from(attribute->text, len);
 	return true;
 }
 
@@ -44,10 +45,20 @@ xclient_next(struct str *rest, struct xclient_attribute *ret)
 			return ERR_NONEXISTENT;
 	} while (word.len == 0);
 	equals = str_index(word, '=');
-	if (equals == 0 || equals + 1 >= word.len || !decode_xtext(str_sub(word, equals + 1, SIZE_MAX), ret))
+	if (equals == 0 || equals == word.len)
 		return ERR_SYNTAX;
 	ret->name = str_sub(word, 0, equals);
-	ret->is_known = !str_equal_nocase(ret->value, STR("[UNAVAILABLE]")) && !str_equal_nocase(ret->value, STR("[TEMPUNAVAIL]"));
+	ret->raw = str_sub(word, equals + 1, SIZE_MAX);
+	return ERR_OK;
+}
+
+enum err
+xclient_read(struct xclient_attribute *attribute)
+{
+	if (attribute->raw.len == 0 || !decode_xtext(attribute))
+		return ERR_SYNTAX;
+	attribute->is_known = !str_equal_nocase(attribute->value, STR("[UNAVAILABLE]")) &&
+	    !str_equal_nocase(attribute->value, STR("[TEMPUNAVAIL]"));
 	return ERR_OK;
 }
 
@@ -76,6 +87,7 @@ xclient_client(struct str arguments, struct net_address *ret_client)
 	while ((err = xclient_next(&arguments, &attribute)) == ERR_OK) {
 		if (!str_equal_nocase(attribute.name, STR("ADDR")))
 			continue;
+		TRY(xclient_read(&attribute));
 		client = (struct net_address){ 0 };
 		if (attribute.is_known)
 			TRY(xclient_address(attribute.value, &client));

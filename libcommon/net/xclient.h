@@ -13,6 +13,8 @@ enum { XCLIENT_VALUE_MAX = 255 }; /* bytes of a value */
 /* "ADDR=192.0.2.1" */
 struct xclient_attribute {
 	struct str name;
+	struct str raw;
+	/* Once it is read: */
 	struct str value; /* in `text`, without its xtext */
 	bool is_known;    /* false: the proxy says that it does not know, [UNAVAILABLE] or [TEMPUNAVAIL] */
 	char text[XCLIENT_VALUE_MAX + 1];
@@ -22,9 +24,16 @@ struct xclient_attribute {
  * The next attribute of `*rest`, what stands behind the command's name: "ADDR=192.0.2.1 PORT=4711".
  *
  * ERR_NONEXISTENT  there is none left
- * ERR_SYNTAX       not "NAME=value", or longer than XCLIENT_VALUE_MAX
+ * ERR_SYNTAX       not "NAME=value"
  */
 enum err xclient_next(struct str *rest, struct xclient_attribute *ret);
+
+/*
+ * Read its value. Only of those that are known: what else a proxy says may be something other than xtext, as Dovecot's SESSION and FORWARD.
+ *
+ * ERR_SYNTAX: empty, no xtext, or longer than XCLIENT_VALUE_MAX.
+ */
+enum err xclient_read(struct xclient_attribute *attribute);
 
 /* The value of ADDR: "192.0.2.1", "2001:db8::1" or "IPV6:2001:db8::1". ERR_SYNTAX: it is none. */
 enum err xclient_address(struct str value, struct net_address *ret);

@@ -76,12 +76,12 @@ find(const struct lmtp_attribute *table, struct str name)
 }
 
 static bool
-update_one(const struct xclient_attribute *said, const struct lmtp_attribute *table, struct lmtp_client *client)
+update_one(struct xclient_attribute *said, const struct lmtp_attribute *table, struct lmtp_client *client)
 {
 	const struct lmtp_attribute *attribute = find(table, said->name);
 	char text[LMTP_CLIENT_MAX + 1] = "";
 
-	if (attribute == NULL || (said->is_known && !attribute->read(said->value, text)))
+	if (attribute == NULL || xclient_read(said) != ERR_OK || (said->is_known && !attribute->read(said->value, text)))
 		return false;
 	if (attribute->offset != SIZE_MAX)
 		memcpy((char *)client + attribute->offset, text, strlen(text) + 1);

@@ -2,6 +2,9 @@
 
 #include <criterion/criterion.h>
 
+#define A64 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define A256 A64 A64 A64 A64
+
 static const struct {
 	struct str arguments;
 	enum err err;
@@ -19,7 +22,9 @@ static const struct {
 	{ STR("  ADDR=192.0.2.1  PORT=1 "), ERR_OK, "192.0.2.1" },
 	{ STR("ADDR=192.0.2.1 ADDR=[UNAVAILABLE]"), ERR_OK, "" },
 	{ STR("ADDR=+31+30.0.0.1"), ERR_OK, "10.0.0.1" },
-	{ STR("ADDR=10.0.0.1 NAME=+0"), ERR_SYNTAX, "" },
+	{ STR("ADDR=+310.0.0.+3"), ERR_SYNTAX, "" },
+	{ STR("SESSION=o+D2/x+x ADDR=10.0.0.1 FORWARD=" A256 "+= LOGIN="), ERR_OK, "10.0.0.1" },
+	{ STR("ADDR=" A256), ERR_SYNTAX, "" },
 	{ STR("ADDR=IPV6:10.0.0.1"), ERR_SYNTAX, "" },
 	{ STR("ADDR=192.0.2.0/24"), ERR_SYNTAX, "" },
 	{ STR("ADDR=192.0.2.256"), ERR_SYNTAX, "" },
