@@ -18,33 +18,45 @@
 #include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
 
-enum { PATIENCE_MS = 1000 };
+enum { PATIENCE_MS = 1000 }; /* it is asked so often, and not twice as often */
 
 struct net_dialled {
 	const struct net_dial_options *options;
 	int fd;
 	SSL_CTX *context;
 	SSL *ssl; /* NULL: no TLS */
+	int64_t ask_ms; /* not before then is the patience asked again */
 };
+
+static enum err
+ask_patience(struct net_dialled *d)
+{
+	if (!d->options->patience || clock_left_ms(d->ask_ms) > 0)
+		return ERR_OK;
+	d->ask_ms = clock_mono_ms() + PATIENCE_MS / 2;
+	return d->options->patience(d->options->self);
+}
 
 /* Wait until the socket is ready for `events`. */
 static enum err
-wait_for(const struct net_dialled *d, short events, int64_t deadline_ms)
+wait_for(struct net_dialled *d, short events, int64_t deadline_ms)
 {
 	for (;;) {
 		struct pollfd fd = { .fd = d->fd, .events = events };
 		int64_t left_ms = clock_left_ms(deadline_ms);
+		enum err err;
 		int ready;
 
 		if (left_ms == 0)
 			return ERR_DEADLINE;
 		ready = poll(&fd, 1, (int)(left_ms < PATIENCE_MS ? left_ms : PATIENCE_MS));
-		if (ready > 0)
-			return ERR_OK;
 		if (ready < 0 && errno != EINTR)
 			return ERR_UNAVAILABLE;
-		if (d->options->patience)
-			TRY(d->options->patience(d->options->self));
+		/* Of a peer that is slow but never silent, too. What has come is taken, whatever it says: it may be the last answer. */
+		err = ask_patience(d);
+		if (ready > 0)
+			return ERR_OK;
+		TRY(err);
 	}
 }
 
@@ -150,7 +162,7 @@ net_dialled_has_tls(const struct net_dialled *d)
 
 /* What OpenSSL wants before it goes on; ERR_OK: try again. */
 static enum err
-wait_for_ssl(const struct net_dialled *d, int result, int64_t deadline_ms)
+wait_for_ssl(struct net_dialled *d, int result, int64_t deadline_ms)
 {
 	switch (SSL_get_error(d->ssl, result)) {
 	case SSL_ERROR_WANT_READ:

@@ -13,7 +13,8 @@
 struct net_dialled;
 
 /*
- * Asked about once a second while there is something to wait for. Not ERR_OK: the wait ends with that.
+ * Asked about once a second while there is something to wait for, also of a peer that is slow but never silent. Not ERR_OK: the wait ends with
+ * that, unless what it waits for is there.
  */
 typedef enum err net_patience(void *self);
 
