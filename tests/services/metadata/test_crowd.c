@@ -128,7 +128,8 @@ Test(metadata_crowd, a_change_of_flags_touches_no_index, .timeout = 60)
 		(void)store((int)i % 2, account, inbox, i % 50 + 1, i % 50 + 1, i / 50 % 2, 1);
 	end_sessions();
 	cr_expect_eq(sql_int("SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'entries'"), 1500);
-	cr_expect_gt(sql_int("SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'entries'"), 1350);
+	/* All but those that found their page full, which is a matter of when PostgreSQL gets to prune it; with an index none would be. */
+	cr_expect_gt(sql_int("SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'entries'"), 750);
 	start_again();
 }
 
