@@ -68,11 +68,14 @@ flight_begin(struct cache *cache, struct cache_flight *flight)
 
 /* ---- the calls */
 
-/* Read what the index has, the lock being given back meanwhile. False: it is not readable, and gone. */
+/*
+ * Read what the index has, the lock being given back meanwhile. False: it is not readable, and gone; or it was forgotten meanwhile, and perhaps
+ * erased under the read, or has moved.
+ */
 static bool
 read_entry(struct cache *cache, struct cache_segment *seg, struct cache_entry *entry, const struct cache_key *key, char *ret)
 {
-	uint64_t place = entry->place;
+	uint64_t place = entry->place, number = seg->number;
 	bool is_read;
 	int error;
 
@@ -83,12 +86,12 @@ read_entry(struct cache *cache, struct cache_segment *seg, struct cache_entry *e
 	error = errno;
 	pthread_mutex_lock(&cache->lock);
 	segment_unref(seg);
+	entry = index_find(cache, key, &seg);
 	if (is_read)
-		return true;
+		return entry != NULL && seg->number == number && entry->place == place;
 	if (error != 0)
 		cache_switch_off(cache, "read", error);
 	metric_add(METRIC_BLOB_CACHE_DROPPED, 1);
-	entry = index_find(cache, key, &seg);
 	if (entry != NULL)
 		index_unlink(cache, seg, entry);
 	return false;

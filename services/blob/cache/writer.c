@@ -99,10 +99,12 @@ carry_over(struct cache *cache, struct cache_segment *from, uint32_t row, const 
 	if (!segment_read(from, entry->place, entry->len, bytes) || !segment_write(to, &key, bytes))
 		return false;
 	pthread_mutex_lock(&cache->lock);
-	/* Unless it was forgotten just now. */
+	/* Unless it was forgotten just now: then the next start must not find it either. */
 	if (from->entries[row].len > 0) {
 		index_unlink(cache, from, &from->entries[row]);
 		index_add(cache, to, &key);
+	} else {
+		segment_erase(to, to->count, to->end, key.len);
 	}
 	pthread_mutex_unlock(&cache->lock);
 	return true;
