@@ -190,8 +190,8 @@ class Sink:
     def __exit__(self, *_):
         self.stop()
 
-    def wait(self, count=1, seconds=30, of=lambda mail: True):
-        """The mails that `of` likes, once there are `count`."""
+    def wait(self, count=1, seconds=90, of=lambda mail: True):
+        """The mails that `of` likes, once there are `count`. A worker that has found no smarthost looks again after a minute at most."""
         end = time.monotonic() + seconds
         with self.changed:
             while len(found := [mail for mail in self.mails if of(mail)]) < count:

@@ -160,16 +160,18 @@ def test_a_script_files_by_mailboxid_whatever_the_mailbox_is_called(stack):
         filed = {name: len(lying) for name in ("INBOX", "Lists", "Renamed", "Archive", "Made", "Sent") if (lying := mailbox(stack, user, name))}
         assert filed == expected, filed
 
-    check("first", "a@example.org", {"INBOX": 1, "Lists": 2, "Archive": 1})
-    ok(client.rename("Lists", "Renamed"))
-    ok(client.create("Lists"))
-    assert mailboxid(client, "Renamed") == there != mailboxid(client, "Lists")
-    check("second", "b@example.org", {"INBOX": 2, "Renamed": 4, "Archive": 2})
-    check("create", "b@example.org", {"INBOX": 2, "Renamed": 5, "Archive": 3})
-    ok(client.delete("Renamed"))
-    check("third", "c@example.org", {"INBOX": 3, "Lists": 1, "Archive": 3, "Sent": 1})
-    # S. 8: a mailbox that is made for want of the other has an id of its own.
-    check("create", "c@example.org", {"INBOX": 3, "Lists": 1, "Archive": 3, "Sent": 1, "Made": 1})
+    with Sink(stack.smarthost_port) as sink:
+        check("first", "a@example.org", {"INBOX": 1, "Lists": 2, "Archive": 1})
+        ok(client.rename("Lists", "Renamed"))
+        ok(client.create("Lists"))
+        assert mailboxid(client, "Renamed") == there != mailboxid(client, "Lists")
+        check("second", "b@example.org", {"INBOX": 2, "Renamed": 4, "Archive": 2})
+        check("create", "b@example.org", {"INBOX": 2, "Renamed": 5, "Archive": 3})
+        ok(client.delete("Renamed"))
+        check("third", "c@example.org", {"INBOX": 3, "Lists": 1, "Archive": 3, "Sent": 1})
+        # S. 8: a mailbox that is made for want of the other has an id of its own.
+        check("create", "c@example.org", {"INBOX": 3, "Lists": 1, "Archive": 3, "Sent": 1, "Made": 1})
+        sink.wait(3)
     assert mailboxid(client, "Made") != there
     client.logout()
 
