@@ -30,8 +30,8 @@ struct pop3_session;
 /* The message at `place`, and where its bytes are; valid until the next command. ERR_NONEXISTENT: another session has expunged it. */
 enum err pop3_ahead_find(struct pop3_session *session, size_t place, struct pop3_ahead_mail **ret_mail);
 /*
- * The first piece of its body, from what was read ahead if it was; else it is asked for now, and those behind it with it. Go on with blob_reader_next(&mail->in). To be ended by pop3_ahead_end.
- * Errors as blob_reader_next.
+ * The first piece of its body, from what was read ahead if it was; else it is asked for now, and those behind it with it. Go on with
+ * blob_reader_next(&mail->in). To be ended by pop3_ahead_end. Errors as blob_reader_next.
  */
 enum err pop3_ahead_first(struct pop3_session *session, struct pop3_ahead_mail *mail, struct str *ret_piece);
 void pop3_ahead_end(struct pop3_ahead_mail *mail);
