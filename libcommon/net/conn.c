@@ -355,6 +355,12 @@ net_set_idle(struct net_conn *conn, int64_t idle_ms)
 }
 
 void
+net_set_rest(struct net_conn *conn, int64_t rest_ms)
+{
+	conn->rest_ms = rest_ms;
+}
+
+void
 net_hold(struct net_conn *conn, bool is_held)
 {
 	conn->is_held = is_held;

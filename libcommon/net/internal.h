@@ -82,6 +82,7 @@ struct net_conn {
 	int64_t waited_ms;      /* by net_read in this run, since bytes_in was step_in */
 	uint64_t step_in;
 	int64_t idle_ms;
+	int64_t rest_ms;        /* 0: no rest is waited for */
 	uint64_t bytes_in, bytes_out;
 	struct tally_name *address, *user;
 	struct net_conn *next;  /* in a queue for a thread */

@@ -45,7 +45,10 @@ struct net_protocol {
 	 * more input, and when there is no room for more (input_max) the connection ends.
 	 */
 	enum err (*run)(struct net_conn *conn);
-	/* net_conn_wake was called, and the connection is parked: say what there is to say. NULL: not used. As run. */
+	/*
+	 * net_conn_wake was called, or the time of net_set_rest is over, and the connection is parked: say what there is to say. NULL: not
+	 * used. As run.
+	 */
 	enum err (*wake)(struct net_conn *conn);
 	/* The idle time is over, the server drains: the last words ("* BYE .."). May be NULL. On the poller's thread: must not block. */
 	void (*bye)(struct net_conn *conn, enum net_end end);
@@ -164,6 +167,8 @@ enum err net_set_user(struct net_conn *conn, struct str user);
 /* Logged out: the connection is nobody's again, whose time for the login begins anew. */
 void net_clear_user(struct net_conn *conn);
 void net_set_idle(struct net_conn *conn, int64_t idle_ms);
+/* When the client sends no request for so long after the one that runs, wake is called, once: let go of what was held for the next. */
+void net_set_rest(struct net_conn *conn, int64_t rest_ms);
 /* Within something that a drain should let come to its end (a mail after DATA), also while parked; false: it is over. */
 void net_hold(struct net_conn *conn, bool is_held);
 /* The reason for the end that run is about to ask for. */

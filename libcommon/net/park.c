@@ -259,19 +259,32 @@ expire(struct net_conn *conn, enum net_end end)
 	conn->phase = PHASE_END;
 }
 
+/* The client rests: wake it. Which waits until it has taken what it was sent, as all wakes do. */
+static void
+rest(struct net_conn *conn)
+{
+	conn->rest_ms = 0;
+	atomic_fetch_or(&conn->server->slots[conn->slot].word, SLOT_WAKE);
+}
+
 /* False: it cannot be parked, something is there to be looked at. */
 static bool
 park(struct net_conn *conn)
 {
 	bool keeps_wake = conn->phase != PHASE_SESSION || buffer_len(&conn->out) > 0;
 	bool is_forced = atomic_load(&conn->server->is_forced);
+	int64_t now_ms = clock_mono_ms();
 	enum net_end end;
 	int64_t at_ms = deadline_of(conn, &end);
 
-	if (is_forced || at_ms <= clock_mono_ms()) {
+	if (is_forced || at_ms <= now_ms) {
 		expire(conn, is_forced ? NET_END_DRAIN : end);
 		return false;
 	}
+	if (conn->rest_ms > 0 && conn->active_ms + conn->rest_ms <= now_ms)
+		rest(conn);
+	if (conn->rest_ms > 0)
+		at_ms = sooner(at_ms, conn->active_ms + conn->rest_ms);
 	buffer_release(&conn->in);
 	buffer_release(&conn->out);
 	timers_sooner(&conn->server->timers, conn->slot, at_ms);

@@ -159,6 +159,10 @@ run_line(struct net_conn *conn, struct str line)
 		net_set_idle(conn, (int64_t)number);
 		return net_write(conn, STR("OK\r\n"));
 	}
+	if (str_equal(verb, STR("REST"))) {
+		net_set_rest(conn, (int64_t)number);
+		return net_write(conn, STR("OK\r\n"));
+	}
 	if (str_equal(verb, STR("BIND")))
 		return run_bind(conn);
 	if (str_equal(verb, STR("SELFWAKE"))) {

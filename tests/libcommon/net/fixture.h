@@ -6,6 +6,7 @@
  *	USER name    OK or NO                        BLOCK        waits for fixture_open_gate, answers "done"
  *	STARTTLS     OK, then "hello" under TLS      QUIT         answers "bye" and ends
  *	SELFWAKE     wakes itself, answers "ran"     IDLE ms      sets the idle time
+ *	REST ms      sets the time of its rest
  *	BIND         answers its channel binding in hexadecimal, or NO
  * wake() answers "* wake".
  */

@@ -335,6 +335,54 @@ Test(net, wakes_while_output_is_queued_come_when_it_is_sent)
 	fixture_stop(&f);
 }
 
+/* Once, so long after the last request; a request that comes before puts it off. */
+Test(net, who_rests_is_woken_once)
+{
+	struct client c;
+	int64_t last_ms = 0;
+
+	fixture_init(&f);
+	fixture_start_plain(&f);
+	c = greeted();
+	cr_expect_str_eq(client_ask(&c, "REST 300"), "OK");
+	for (int i = 0; i < 4; i++) {
+		usleep(100000);
+		last_ms = clock_mono_ms();
+		cr_expect_str_eq(client_ask(&c, "ECHO x"), "x");
+	}
+	cr_expect_str_eq(client_line(&c), "* wake");
+	cr_expect(clock_mono_ms() - last_ms >= 300, "%ld ms", (long)(clock_mono_ms() - last_ms));
+	usleep(700000);
+	cr_expect_str_eq(client_ask(&c, "ECHO y"), "y", "it is woken once");
+	cr_expect_eq(f.wakes, 1);
+	client_close(&c);
+	fixture_stop(&f);
+}
+
+/* But not before it has taken what it was sent. */
+Test(net, who_rests_and_does_not_read_is_woken_when_it_has)
+{
+	enum { BIGS = 10 };
+	struct client c;
+	size_t bigs = 0;
+
+	fixture_init(&f);
+	fixture_start_plain(&f);
+	c = client_connect_small(f.port);
+	cr_assert_str_eq(client_line(&c), "* hello");
+	cr_expect_str_eq(client_ask(&c, "REST 100"), "OK");
+	for (int i = 0; i < BIGS; i++)
+		client_send(&c, STR("BIG 1000000\r\n"));
+	usleep(500000);
+	cr_expect_eq(f.wakes, 0);
+	for (int i = 0; i < BIGS + 1; i++)
+		bigs += client_line(&c)[0] == 'x';
+	cr_expect_eq(bigs, BIGS);
+	cr_expect_eq(f.wakes, 1);
+	client_close(&c);
+	fixture_stop(&f);
+}
+
 enum { WAKERS = 4, SESSIONS = 40, ROUNDS = 3000 };
 
 static _Atomic bool is_over;
