@@ -1,6 +1,7 @@
 /* Bodies that are read ahead. */
 #include "services/imap/ahead.h"
 
+#include "libcommon/core/clock.h"
 #include "services/imap/fetch.h"
 #include "services/imap/wire.h"
 
@@ -24,19 +25,24 @@ imap_ahead_add(struct imap_ahead *ahead, const struct bus_call *caller, const Me
     const struct imap_section *section)
 {
 	struct imap_ahead_slot *slot = slot_of(ahead, 0, NULL);
+	struct bus_call call = *caller;
 	uint64_t offset, len, bytes;
 
 	if (slot_of(ahead, row->uid, section) || !imap_section_range(row, section, &offset, &len))
 		return true;
+	if (ahead->is_early && len > BUS_CHUNK_MAX)
+		return true;
 	bytes = len < BUS_CHUNK_MAX ? len : BUS_CHUNK_MAX;
-	if (!slot || (ahead->count >= IMAP_AHEAD_LONG && ahead->bytes + bytes > IMAP_AHEAD_BYTES))
+	if (!slot || (ahead->count >= (ahead->is_early ? 1 : IMAP_AHEAD_LONG) && ahead->bytes + bytes > IMAP_AHEAD_BYTES))
 		return false;
+	if (ahead->is_early)
+		call.deadline_ms = clock_mono_ms() + IMAP_AHEAD_EARLY_MS;
 	slot->uid = row->uid;
 	slot->section = section;
 	slot->bytes = bytes;
 	ahead->bytes += bytes;
 	ahead->count++;
-	blob_reader_begin(&slot->in, caller, wire_str(row->mail->blob), offset, len);
+	blob_reader_begin(&slot->in, &call, wire_str(row->mail->blob), offset, len);
 	return true;
 }
 

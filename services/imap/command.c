@@ -286,6 +286,8 @@ imap_command_run(struct imap_session *session)
 	}
 	if (err != ERR_OK)
 		return refuse(cmd, &syntax);
+	if (!(cmd->row->flags & IMAP_CMD_KEEPS_AHEAD))
+		imap_series_clear(session);
 	err = look_first(cmd);
 	return imap_command_finish(cmd, err == ERR_OK ? cmd->row->run(cmd) : err);
 }

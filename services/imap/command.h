@@ -33,6 +33,7 @@ enum imap_command_flag {
 	IMAP_CMD_UID_VARIANT = 2,  /* there is also "UID NAME" */
 	IMAP_CMD_MESSAGE = 4,      /* its last argument is a message, streamed */
 	IMAP_CMD_QUIET = 8,        /* changes of the mailbox are not told before its answer (SELECT, CLOSE) */
+	IMAP_CMD_KEEPS_AHEAD = 16, /* it may come between two FETCHes of a series (series.h) */
 };
 
 struct imap_command_row {

@@ -232,6 +232,25 @@ imap_fetch_flush(struct imap_fetch *fetch)
 	fetch->cmd->client_us += clock_mono_us() - start_us;
 }
 
+/* The first of the section's bytes, and where the others are, which may be `own`. What failed when it was read early is read again. */
+static enum err
+first_piece(struct imap_fetch *fetch, const struct imap_section *section, const struct source *source, struct blob_reader *own,
+    struct blob_reader **ret_in, struct str *ret_piece)
+{
+	struct blob_reader *in = imap_ahead_take(fetch->ahead, fetch->row->uid, section);
+	enum err err = in ? blob_reader_next(in, ret_piece) : ERR_OK;
+
+	if (in && err != ERR_OK && fetch->ahead->is_early) {
+		imap_ahead_give(fetch->ahead, in);
+		in = NULL;
+	}
+	*ret_in = in ? in : own;
+	if (in)
+		return err;
+	blob_reader_begin(own, fetch->cmd->call, wire_str(fetch->wide->mail->blob), source->offset, source->len);
+	return source->len > 0 ? blob_reader_next(own, ret_piece) : ERR_OK;
+}
+
 /*
  * The literal. Its length is announced before its bytes, so the first piece is read before that: a body that cannot be read is never
  * answered as an empty one. What fails later ends the connection.
@@ -240,16 +259,10 @@ static enum err
 print_literal(struct imap_fetch *fetch, const struct imap_section *section, const struct source *source)
 {
 	uint64_t left = source->len;
-	struct blob_reader own, *in = imap_ahead_take(fetch->ahead, fetch->row->uid, section);
+	struct blob_reader own, *in;
 	struct str piece = STR_NONE;
-	enum err err = ERR_OK;
+	enum err err = first_piece(fetch, section, source, &own, &in, &piece);
 
-	if (!in) {
-		in = &own;
-		blob_reader_begin(in, fetch->cmd->call, wire_str(fetch->wide->mail->blob), source->offset, source->len);
-	}
-	if (left > 0)
-		err = blob_reader_next(in, &piece);
 	if (err == ERR_OK && source->head.len + source->len == 0) {
 		buffer_printf(fetch->out, "%.*s \"\"", STR_ARG(section->name));
 	} else if (err == ERR_OK) {

@@ -117,6 +117,7 @@ imap_session_unselect(struct imap_session *session)
 {
 	if (!session->view)
 		return;
+	imap_series_clear(session);
 	imap_watch_remove(session->server->watch, imap_mailbox_account(session->view));
 	imap_views_leave(session->server->views, session->view);
 	session->view = NULL;
@@ -326,7 +327,7 @@ session_open(struct net_conn *conn)
 	return ERR_OK;
 }
 
-/* While idling: what has happened in the mailbox. */
+/* While idling: what has happened in the mailbox. A client that rests after a FETCH will not ask for the next one so soon. */
 static enum err
 session_wake(struct net_conn *conn)
 {
@@ -338,6 +339,7 @@ session_wake(struct net_conn *conn)
 	struct imap_image *now;
 	enum err err;
 
+	imap_series_clear(session);
 	if (!view || !view->is_idling)
 		return ERR_OK;
 	call.arena = &arena;

@@ -8,6 +8,7 @@
 
 #include "libcommon/net/net.h"
 #include "services/imap/command.h"
+#include "services/imap/series.h"
 #include "services/imap/service.h"
 #include "services/imap/view.h"
 
@@ -33,6 +34,7 @@ struct imap_session {
 	uint64_t enabled;          /* bits: places in imap_extensions (RFC 5161) */
 
 	struct imap_view *view;    /* the selected mailbox, or NULL */
+	struct imap_series series; /* of FETCHes in it */
 	enum net_end end;          /* why it ends; for the log */
 };
 

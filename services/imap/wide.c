@@ -134,6 +134,12 @@ imap_wide_arena(struct imap_wide *wide)
 	return &wide->arena[wide->turn];
 }
 
+size_t
+imap_wide_bytes(const struct imap_wide *wide)
+{
+	return wide->arena[0].used_bytes + wide->arena[1].used_bytes;
+}
+
 void
 imap_wide_end(struct imap_wide *wide)
 {

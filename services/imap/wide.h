@@ -34,6 +34,8 @@ enum err imap_wide_get(struct imap_wide *wide, uint32_t uid, const MetadataFetch
 const MetadataFetchReply__Row *imap_wide_peek(const struct imap_wide *wide, size_t ahead);
 /* Memory that lives as long as the row that was last given. */
 struct arena *imap_wide_arena(struct imap_wide *wide);
+/* Memory of the pages that are held. */
+size_t imap_wide_bytes(const struct imap_wide *wide);
 void imap_wide_end(struct imap_wide *wide);
 
 #endif

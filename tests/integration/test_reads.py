@@ -213,6 +213,38 @@ def test_short_bodies_are_read_many_at_a_time_but_not_too_many(stack):
         end(own, proxy)
 
 
+def test_one_fetch_a_mail_costs_few_calls_and_reads_few_before_their_turn(stack):
+    """In order. Who opens one now and then, somewhere, has no other one read."""
+    own, proxy = begin(stack, Stack, "series")
+    try:
+        user, count = own.account(), 120
+        client = imap(own, user, select="INBOX")
+        for i in range(count):
+            ok(client.append("INBOX", None, None, message(str(i), "Hello.\r\n")))
+        found = bodies(client)
+        assert len(found) == count
+
+        def costs(name, numbers):
+            before = metric(own, name)
+            for number in numbers:
+                (_, body), _ = ok(client.fetch(str(number), "(BODY.PEEK[])"))
+                assert body == found[number], number
+            return metric(own, name) - before
+
+        for name in [name for name in own.processes if name.startswith("blob") or name == "sora"]:
+            restart(own, name)
+        client = imap(own, user, select="INBOX")
+        reads = costs("sora_blob_store_reads_total", (50, 3, 77, 76))
+        assert reads <= 4, reads
+        reads = costs("sora_blob_store_reads_total", (10, 11))
+        assert reads <= 2 + 4, reads
+        # Where each is a read of S3, and a call, they are at most not asked for one after the other.
+        calls = costs("sora_bus_calls_total", range(1, count + 1))
+        assert calls < (count * 1.5 if stack.s3 else count / 2), calls
+    finally:
+        end(own, proxy)
+
+
 # What is said instead of S3: never believed, never an empty mail; NO [UNAVAILABLE], 451, and well again.
 LIES = {
     "slow down": Answer(503, ERROR % b"SlowDown"),

@@ -1,14 +1,18 @@
 /* FETCH and UID FETCH.                                                                            RFC 3501 s. 6.4.5 */
 #include "services/imap/fetch.h"
 
+#include <assert.h>
+
 #include "proto/metadata.client.h"
 #include "services/imap/reply.h"
+#include "services/imap/series.h"
 #include "services/imap/views.h"
 #include "services/imap/wide.h"
 #include "services/imap/wire.h"
 
 struct fetch_args {
 	struct imap_set set;
+	struct str text; /* of the items */
 	struct imap_fetch_item items[IMAP_FETCH_ITEMS_MAX];
 	size_t count;
 	unsigned needs;
@@ -119,6 +123,21 @@ parse_items(struct imap_cursor *cur, struct fetch_args *args)
 	return cur_byte(cur, ')');
 }
 
+/* All that the items are. */
+static enum err
+parse_rest(struct imap_cursor *cur, struct fetch_args *args)
+{
+	size_t start = cur->at;
+
+	TRY(parse_items(cur, args));
+	args->text = str_sub(cur->in, start, cur->at - start);
+	/* UID FETCH says the UID, asked or not (RFC 3501 s. 6.4.8). */
+	if (cur->is_uid && !has_row(args, "UID"))
+		TRY(add_item(cur, args, find_row(STR("UID"))));
+	args->has_flags = has_row(args, "FLAGS");
+	return ERR_OK;
+}
+
 static enum err
 fetch_parse(struct imap_cursor *cur, void **ret_args)
 {
@@ -127,13 +146,26 @@ fetch_parse(struct imap_cursor *cur, void **ret_args)
 	TRY(cur_space(cur));
 	TRY(cur_set(cur, &args->set));
 	TRY(cur_space(cur));
-	TRY(parse_items(cur, args));
-	/* UID FETCH says the UID, asked or not (RFC 3501 s. 6.4.8). */
-	if (cur->is_uid && !has_row(args, "UID"))
-		TRY(add_item(cur, args, find_row(STR("UID"))));
-	args->has_flags = has_row(args, "FLAGS");
+	TRY(parse_rest(cur, args));
 	*ret_args = args;
 	return ERR_OK;
+}
+
+/* The items of a window: they outlive the command, and what is read ahead is known by its section. */
+static const struct fetch_args *
+window_args(struct imap_window *window)
+{
+	struct imap_syntax syntax;
+	struct imap_cursor cur = { .in = window->items, .arena = &window->arena, .is_uid = window->is_uid, .error = &syntax };
+
+	if (!window->args) {
+		struct fetch_args *args = ARENA_NEW(&window->arena, struct fetch_args);
+
+		window->args = parse_rest(&cur, args) == ERR_OK ? args : NULL;
+		/* They were parsed before. */
+		assert(window->args);
+	}
+	return window->args;
 }
 
 /* ---- \Seen: set for all of them by one call, before they are answered */
@@ -194,18 +226,68 @@ mark_seen(struct imap_command *cmd, struct imap_set seqs, struct imap_set *ret_m
 
 struct run {
 	struct imap_fetch fetch;
+	const struct fetch_args *args;
 	struct imap_set marked;
 	struct buffer out;
-	struct imap_wide wide;
-	struct imap_ahead ahead;
+	/* What is read ahead: its own, or the window's of a series. */
+	struct imap_wide *wide, own_wide;
+	struct imap_ahead own_ahead;
 	enum err failed; /* the first that a message failed with */
 };
 
+static void
+use_own(struct run *run)
+{
+	struct imap_command *cmd = run->fetch.cmd;
+
+	run->args = cmd->args;
+	run->wide = &run->own_wide;
+	run->fetch.ahead = &run->own_ahead;
+	imap_wide_begin(run->wide, cmd->call, run->fetch.view, imap_view_uids(run->fetch.view, run->args->set, cmd->is_uid, cmd->arena),
+	    run->args->needs);
+}
+
+static void
+use_window(struct run *run, struct imap_window *window)
+{
+	run->args = window_args(window);
+	run->wide = &window->wide;
+	run->fetch.ahead = &window->ahead;
+}
+
+static void
+end_own(struct run *run)
+{
+	imap_ahead_drop(&run->own_ahead, UINT64_MAX);
+	imap_wide_end(&run->own_wide);
+}
+
+/* The message's row. What is wrong with those that a window would have besides must not cost this one. */
+static enum err
+get_wide(struct run *run)
+{
+	struct imap_fetch *fetch = &run->fetch;
+	enum err err = imap_wide_get(run->wide, fetch->row->uid, &fetch->wide);
+
+	if (err != ERR_OK && run->wide != &run->own_wide) {
+		imap_series_clear(fetch->cmd->session);
+		use_own(run);
+		err = imap_wide_get(run->wide, fetch->row->uid, &fetch->wide);
+	}
+	/* Gone, but its EXPUNGE could not be told yet (RFC 5530, RFC 2180 s. 4.1.2). */
+	if (err == ERR_OK && !fetch->wide)
+		err = ERR_NONEXISTENT;
+	/* What is made of a row of a window is not kept with it. */
+	fetch->arena = run->wide == &run->own_wide ? imap_wide_arena(run->wide) : fetch->cmd->arena;
+	return err;
+}
+
 /* Its flags are said though nobody asked: the command has changed them. */
 static enum err
-print_items(struct run *run, const struct fetch_args *args)
+print_items(struct run *run)
 {
 	static const struct imap_fetch_item FLAGS_ITEM = { .row = &imap_fetch_core[0] };
+	const struct fetch_args *args = run->args;
 	struct imap_fetch *fetch = &run->fetch;
 
 	if (!args->has_flags && imap_set_has(run->marked, fetch->row->uid)) {
@@ -230,29 +312,30 @@ note_failure(struct run *run, uint32_t seq, enum err err)
 
 /* The sections of this message, which comes first, and of the next ones, as far as there is room. */
 static void
-add_ahead(struct run *run, const struct fetch_args *args)
+add_ahead(struct run *run)
 {
+	const struct fetch_args *args = run->args;
 	const MetadataFetchReply__Row *row;
 
-	for (size_t n = 0; n < IMAP_AHEAD && (row = imap_wide_peek(&run->wide, n)) != NULL; n++)
+	for (size_t n = 0; n < IMAP_AHEAD && (row = imap_wide_peek(run->wide, n)) != NULL; n++)
 		for (size_t i = 0; i < args->count; i++)
-			if (args->items[i].section && !imap_ahead_add(&run->ahead, run->fetch.cmd->call, row, args->items[i].section))
+			if (args->items[i].section && !imap_ahead_add(run->fetch.ahead, run->fetch.cmd->call, row, args->items[i].section))
 				return;
 }
 
 static void
-read_ahead(struct run *run, const struct fetch_args *args)
+read_ahead(struct run *run)
 {
-	imap_ahead_drop(&run->ahead, run->fetch.row->uid);
-	if (!imap_ahead_is_low(&run->ahead))
+	imap_ahead_drop(run->fetch.ahead, run->fetch.row->uid);
+	if (!imap_ahead_is_low(run->fetch.ahead))
 		return;
-	add_ahead(run, args);
-	imap_ahead_start(&run->ahead);
+	add_ahead(run);
+	imap_ahead_start(run->fetch.ahead);
 }
 
 /* One message. What fails costs this message alone, unless its answer has begun to go out. */
 static enum err
-print_message(struct run *run, const struct fetch_args *args, uint32_t seq)
+print_message(struct run *run, uint32_t seq)
 {
 	struct imap_fetch *fetch = &run->fetch;
 	size_t start;
@@ -263,17 +346,12 @@ print_message(struct run *run, const struct fetch_args *args, uint32_t seq)
 	start = buffer_len(fetch->out);
 	fetch->row = imap_image_row(fetch->view->told, seq, &fetch->chunk);
 	fetch->wide = NULL;
-	if (args->needs) {
-		err = imap_wide_get(&run->wide, fetch->row->uid, &fetch->wide);
-		/* Gone, but its EXPUNGE could not be told yet (RFC 5530, RFC 2180 s. 4.1.2). */
-		if (err == ERR_OK && !fetch->wide)
-			err = ERR_NONEXISTENT;
-		fetch->arena = imap_wide_arena(&run->wide);
-	}
+	if (run->args->needs)
+		err = get_wide(run);
 	if (err == ERR_OK) {
-		read_ahead(run, args);
+		read_ahead(run);
 		buffer_printf(fetch->out, "* %u FETCH (", seq);
-		err = print_items(run, args);
+		err = print_items(run);
 	}
 	if (err == ERR_OK) {
 		buffer_add(fetch->out, STR(")\r\n"));
@@ -291,12 +369,36 @@ print_message(struct run *run, const struct fetch_args *args, uint32_t seq)
 }
 
 static enum err
-print_all(struct run *run, const struct fetch_args *args, struct imap_set seqs)
+print_all(struct run *run, struct imap_set seqs)
 {
 	for (size_t i = 0; i < seqs.count; i++)
 		for (uint32_t seq = seqs.ranges[i].first; seq <= seqs.ranges[i].last; seq++)
-			TRY(print_message(run, args, seq));
+			TRY(print_message(run, seq));
 	return ERR_OK;
+}
+
+/* OK, or the first failure. */
+static enum err
+answer(struct run *run, struct imap_set seqs)
+{
+	struct imap_command *cmd = run->fetch.cmd;
+	struct fetch_args *args = cmd->args;
+	struct imap_window *window = args->needs ? imap_series_next(cmd, seqs, args->text, args->needs) : NULL;
+	enum err err;
+
+	if (window)
+		use_window(run, window);
+	else
+		use_own(run);
+	err = print_all(run, seqs);
+	end_own(run);
+	if (err != ERR_CLOSED)
+		net_write(cmd->session->conn, buffer_str(&run->out));
+	if (err == ERR_OK)
+		err = run->failed;
+	if (args->needs)
+		imap_series_done(cmd->session, err);
+	return err;
 }
 
 static enum err
@@ -311,24 +413,16 @@ fetch_run(struct imap_command *cmd)
 	if (seqs.count == 0)
 		return ERR_OK;
 	run.fetch.out = &run.out;
-	run.fetch.ahead = &run.ahead;
 	if (args->sets_seen && !view->is_read_only)
 		mark_seen(cmd, seqs, &run.marked);
-	imap_wide_begin(&run.wide, cmd->call, view, imap_view_uids(view, args->set, cmd->is_uid, cmd->arena), args->needs);
-	err = print_all(&run, args, seqs);
-	imap_ahead_drop(&run.ahead, UINT64_MAX);
-	imap_wide_end(&run.wide);
-	if (err != ERR_CLOSED)
-		net_write(cmd->session->conn, buffer_str(&run.out));
+	err = answer(&run, seqs);
 	buffer_clear(&run.out);
-	if (err == ERR_OK)
-		err = run.failed;
 	if (err == ERR_NONEXISTENT)
 		return imap_reply_no(cmd, err, "EXPUNGEISSUED", "some of these messages are no more");
 	return err;
 }
 
 const struct imap_command_row imap_commands_fetch[] = {
-	{ "FETCH", IMAP_SELECTED, IMAP_CMD_USES_SEQS | IMAP_CMD_UID_VARIANT, fetch_parse, fetch_run },
+	{ "FETCH", IMAP_SELECTED, IMAP_CMD_USES_SEQS | IMAP_CMD_UID_VARIANT | IMAP_CMD_KEEPS_AHEAD, fetch_parse, fetch_run },
 	{ 0 },
 };

@@ -189,6 +189,6 @@ store_run(struct imap_command *cmd)
 }
 
 const struct imap_command_row imap_commands_store[] = {
-	{ "STORE", IMAP_SELECTED, IMAP_CMD_USES_SEQS | IMAP_CMD_UID_VARIANT, store_parse, store_run },
+	{ "STORE", IMAP_SELECTED, IMAP_CMD_USES_SEQS | IMAP_CMD_UID_VARIANT | IMAP_CMD_KEEPS_AHEAD, store_parse, store_run },
 	{ 0 },
 };

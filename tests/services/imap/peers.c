@@ -207,6 +207,8 @@ wide_row(struct peers *peers, uint32_t uid, struct arena *arena)
 	row->mail->blob_size = peers->body_bytes;
 	row->mail->parts = bytes(arena_copy(arena, buffer_str(&parts)));
 	row->mail->envelope = row->mail->body = row->mail->bodystructure = bytes(STR("(x)"));
+	if (peers->row_bytes > 0)
+		row->mail->envelope = (ProtobufCBinaryData){ peers->row_bytes, memset(arena_alloc(arena, peers->row_bytes), 'x', peers->row_bytes) };
 	buffer_clear(&parts);
 	mail_parser_clear(&parser);
 	return row;
@@ -224,7 +226,11 @@ fetch_run(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply *
 			if (peers->messages[i].uid >= req->uids[k]->first && peers->messages[i].uid <= req->uids[k]->last)
 				reply->row[reply->n_row++] = wide_row(peers, peers->messages[i].uid, rpc->arena);
 	pthread_mutex_unlock(&peers->lock);
-	return peers->fetch;
+	peers->fetches++;
+	peers->rows += (int)reply->n_row;
+	while (peers->rows_most < (int)reply->n_row)
+		peers->rows_most = (int)reply->n_row;
+	return reply->n_row > 1 && peers->fetch_many ? peers->fetch_many : peers->fetch;
 }
 
 static void
@@ -336,10 +342,27 @@ static enum err
 get_many_run(struct rpc *rpc, const BlobGetManyRequest *req, BlobGetManyReply *reply)
 {
 	struct peers *peers = rpc->service;
+	size_t len = 0;
+	char *chunk;
 
-	(void)reply;
+	peers->many += (int)req->n_get;
 	while (peers->many_most < (int)req->n_get)
 		peers->many_most = (int)req->n_get;
+	usleep((useconds_t)peers->many_late_ms * 1000);
+	reply->place = ARENA_ARRAY(rpc->arena, uint32_t, req->n_get);
+	reply->length = ARENA_ARRAY(rpc->arena, uint32_t, req->n_get);
+	reply->size = ARENA_ARRAY(rpc->arena, uint64_t, req->n_get);
+	chunk = memset(arena_alloc(rpc->arena, BUS_CHUNK_MAX), 'x', BUS_CHUNK_MAX);
+	for (size_t i = 0; i < req->n_get && peers->is_at_hand && len + req->get[i]->length <= BUS_CHUNK_MAX; i++) {
+		if (req->get[i]->offset == 0)
+			chunk[len] = '\n';
+		len += req->get[i]->length;
+		reply->place[i] = (uint32_t)i;
+		reply->length[i] = (uint32_t)req->get[i]->length;
+		reply->size[i] = peers->body_bytes;
+		reply->n_place = reply->n_length = reply->n_size = i + 1;
+	}
+	rpc->reply_chunk = str_from(chunk, len);
 	return ERR_OK;
 }
 

@@ -10,7 +10,7 @@
 
 #include "libcommon/service/service.h"
 
-enum { PEER_MESSAGES_MAX = 50, PEER_CLIENTS = 2, PEER_TEXT_MAX = 1 << 20 };
+enum { PEER_MESSAGES_MAX = 300, PEER_CLIENTS = 2, PEER_TEXT_MAX = 1 << 20 };
 
 struct peers {
 	/* The mailbox; under the lock. */
@@ -25,6 +25,10 @@ struct peers {
 
 	/* Told. */
 	enum err login, sync, fetch, find, store, watch;
+	enum err fetch_many;    /* of Fetch for more than one message */
+	size_t row_bytes;       /* of every envelope; 0: few */
+	bool is_at_hand;        /* GetMany has them all */
+	atomic_int many_late_ms; /* so long does it take to answer */
 	bool is_find_broken;    /* Find says that there is more, and never what */
 	bool is_lost;           /* Sync's journal does not reach back */
 	atomic_int get_failure; /* enum err of Get, from this offset on: */
@@ -41,7 +45,8 @@ struct peers {
 	/* Seen. */
 	atomic_int selects, syncs, stores, polls, finds;
 	atomic_int gets, gets_most; /* Gets under way now, and the most that there were */
-	atomic_int many_most;       /* the most that were asked for by one GetMany, which has none of them at hand */
+	atomic_int many, many_most; /* asked for by GetMany, and the most by one */
+	atomic_int fetches, rows, rows_most; /* calls of Fetch, what they answered, and the most that one did */
 
 	/* Private. */
 	struct config *config;
