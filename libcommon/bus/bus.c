@@ -1,6 +1,9 @@
 /* The bus of a process: which services there are, and where the configuration says they are. */
+#include <nng/nng.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "libcommon/bus/internal.h"
 #include "libcommon/bus/sockets.h"
@@ -82,6 +85,21 @@ serves_by_tls(const struct config *config, int row)
 	return has_tls(setting(config, rows[row].listen)) || (rows[row].has_admin && bus_url_is_tls(config->bus_admin));
 }
 
+/*
+ * nng as we want it: before it is asked for anything. Its threads hand each step of a call to one another; of two a core, which it would have, a
+ * lone call wakes more than it has work for.
+ */
+static void
+prepare_nng(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	nng_init_set_parameter(NNG_INIT_NUM_TASK_THREADS, cores > 2 ? (uint64_t)cores : 2);
+	bus_tls_use_openssl();
+}
+
+static pthread_once_t is_prepared = PTHREAD_ONCE_INIT;
+
 enum err
 bus_check(const struct config *config, const char *role, struct buffer *problems)
 {
@@ -91,6 +109,7 @@ bus_check(const struct config *config, const char *role, struct buffer *problems
 
 	if (!(row >= 0 ? serves_by_tls(config, row) : calls_by_tls(config)))
 		return ERR_OK;
+	pthread_once(&is_prepared, prepare_nng);
 	TRY(bus_tls_new(config, problems, &tls));
 	if (!bus_tls_has_role(tls, role)) {
 		buffer_printf(problems, "bus.tls.certificate: %.*s: its names do not have %s.sora: deploy/certificates makes one that does\n",
@@ -124,6 +143,7 @@ bus_new(const struct config *config)
 {
 	struct bus *bus = MEM_NEW(struct bus);
 
+	pthread_once(&is_prepared, prepare_nng);
 	bus->config = config;
 	if (open_tls(bus) != ERR_OK) {
 		free(bus);

@@ -9,7 +9,6 @@
 
 #include "libcommon/bus/bus.h"
 #include "libcommon/bus/local.h"
-#include "libcommon/bus/roles.h"
 #include "libcommon/bus/sockets.h"
 #include "libcommon/bus/tls.h"
 #include "libcommon/core/clock.h"
@@ -34,7 +33,6 @@ struct bus_lane {
 
 struct bus_link {
 	nng_socket socket;
-	const char *service; /* that a certificate must name; NULL: there is none */
 	struct bus_gate gate;
 	_Atomic uint32_t pipe; /* nng's number of the connection; 0: none */
 	_Atomic unsigned generation;
@@ -45,19 +43,6 @@ struct bus_link {
 	char *local_url;        /* NULL: it is not of this process */
 	struct bus_lane *local; /* calls that are under way there */
 };
-
-/* Before anything is sent: the handshake knows wildcards and the subject's CN, which say nothing here. */
-static void
-pipe_begins(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-	const struct bus_link *link = arg;
-
-	(void)event;
-	if (link->service == NULL || bus_pipe_is_service(pipe, link->service))
-		return;
-	bus_tls_refused(BUS_REFUSAL_NAME, str_c(link->service));
-	nng_pipe_close(pipe);
-}
 
 static void
 pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
@@ -76,18 +61,18 @@ pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 }
 
 static int
-dial(struct bus_link *link, const char *url, const struct bus_tls *tls)
+dial(struct bus_link *link, const char *url, const struct bus_tls *tls, const char *service)
 {
 	nng_dialer dialer;
 	int failed = nng_dialer_create(&dialer, link->socket, url);
 
-	if (failed == 0 && link->service != NULL)
-		failed = bus_tls_set_dialer(tls, dialer, link->service);
+	if (failed == 0 && bus_url_is_tls(str_c(url)))
+		failed = bus_tls_set_dialer(tls, dialer, service);
 	return failed ? failed : nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
 }
 
 static int
-open_socket(struct bus_link *link, const char *url, const struct bus_tls *tls)
+open_socket(struct bus_link *link, const char *url, const struct bus_tls *tls, const char *service)
 {
 	nng_socket s = link->socket;
 	int failed;
@@ -97,10 +82,9 @@ open_socket(struct bus_link *link, const char *url, const struct bus_tls *tls)
 	failed = failed ? failed : nng_socket_set_ms(s, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
 	failed = failed ? failed : nng_socket_set_ms(s, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
 	failed = failed ? failed : nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, BUS_WIRE_MAX);
-	failed = failed ? failed : nng_pipe_notify(s, NNG_PIPE_EV_ADD_PRE, pipe_begins, link);
 	failed = failed ? failed : nng_pipe_notify(s, NNG_PIPE_EV_ADD_POST, pipe_changed, link);
 	failed = failed ? failed : nng_pipe_notify(s, NNG_PIPE_EV_REM_POST, pipe_changed, link);
-	return failed ? failed : dial(link, url, tls);
+	return failed ? failed : dial(link, url, tls, service);
 }
 
 enum err
@@ -111,7 +95,6 @@ bus_link_open(const char *url, const struct bus_tls *tls, const char *service, v
 
 	if (str_starts_with(str_c(url), STR("inproc://")))
 		link->local_url = mem_strdup(url);
-	link->service = bus_url_is_tls(str_c(url)) ? service : NULL;
 	link->changed = changed;
 	link->arg = arg;
 	pthread_mutex_init(&link->lock, NULL);
@@ -120,7 +103,7 @@ bus_link_open(const char *url, const struct bus_tls *tls, const char *service, v
 		free(link);
 		return ERR_CONFIG;
 	}
-	if (open_socket(link, url, tls) != 0) {
+	if (open_socket(link, url, tls, service) != 0) {
 		bus_link_close(link);
 		bus_link_free(link);
 		return ERR_CONFIG;

@@ -55,18 +55,6 @@ free_names(char **names)
 	free(names);
 }
 
-bool
-bus_pipe_is_service(nng_pipe pipe, const char *service)
-{
-	char **names = names_of(pipe);
-	bool is_service = false;
-
-	for (char **at = names; at != NULL && *at != NULL; at++)
-		is_service |= str_equal(role_in(*at), str_c(service));
-	free_names(names);
-	return is_service;
-}
-
 static uint32_t
 roles_of(nng_pipe pipe)
 {

@@ -27,7 +27,4 @@ void bus_roles_remove(struct bus_roles *roles, nng_pipe pipe);
 /* Bits, 1 << enum bus_role. 0: it has none, or is gone. */
 uint32_t bus_roles_of(struct bus_roles *roles, nng_pipe pipe);
 
-/* Is this service at the other end of a connection by TLS? */
-bool bus_pipe_is_service(nng_pipe pipe, const char *service);
-
 #endif

@@ -113,7 +113,7 @@ check(const struct bus_tls *tls, struct buffer *problems)
 	if (!certificate_is_of(tls->own, tls->authorities))
 		return problem(problems, &tls->certificate, "is not signed by bus.tls.ca, to be a server and a client");
 	if (make_config(tls, NNG_TLS_MODE_SERVER, &config) != 0)
-		return problem(problems, &tls->key, "mbedTLS cannot use it: make it with EC P-256, as deploy/certificates does");
+		return problem(problems, &tls->key, "OpenSSL holds it for too weak: make it with EC P-256, as deploy/certificates does");
 	nng_tls_config_free(config);
 	return ERR_OK;
 }
@@ -147,7 +147,6 @@ bus_tls_new(const struct config *config, struct buffer *problems, struct bus_tls
 	}
 	metric_set(METRIC_BUS_CERTIFICATE_ENDS, certificate_ends_s(tls->own));
 	metric_set(METRIC_BUS_AUTHORITY_ENDS, certificate_ends_s(tls->authorities));
-	bus_tls_hear_refusals();
 	*ret_tls = tls;
 	return ERR_OK;
 }

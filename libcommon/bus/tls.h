@@ -2,7 +2,7 @@
  * tls+tcp://, mutual: the certificate of this process on the bus, and what is asked of its peers'.
  *
  * Nobody without a certificate of bus.tls.ca gets further than the handshake (TLS 1.2 or newer). Who it then is, its names say: roles.h.
- * nng does it with mbedTLS, which cannot change a certificate while it is in use: that takes a restart.
+ * nng does it with OpenSSL, by an engine of ours (tls_engine.c). A certificate that is in use is not changed: that takes a restart.
  */
 #ifndef SORA_BUS_TLS_H
 #define SORA_BUS_TLS_H
@@ -32,7 +32,7 @@ enum bus_refusal { BUS_REFUSAL_CERTIFICATE, BUS_REFUSAL_NO_CERTIFICATE, BUS_REFU
 	BUS_REFUSAL_OTHER, BUS_REFUSALS };
 /* Say so, for each reason at most once a minute: a peer may try again as often as it likes. `what` says more; may be empty. */
 void bus_tls_refused(enum bus_refusal refusal, struct str what);
-/* Hear from nng of handshakes that failed; any number of times. */
-void bus_tls_hear_refusals(void);
+/* From now on nng's TLS is OpenSSL's. Once, before anything else here. */
+void bus_tls_use_openssl(void);
 
 #endif

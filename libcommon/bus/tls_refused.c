@@ -1,7 +1,5 @@
 /* Peers that were refused: said in words that help, and not more often than anyone can read. */
-#include <nng/nng.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "libcommon/bus/tls.h"
 #include "libcommon/core/clock.h"
@@ -10,18 +8,15 @@
 
 enum { SAY_EVERY_MS = 60000 };
 
-/* The words are part of mbedTLS's for an error of that kind, which is all that nng passes on. */
 static const struct {
-	const char *words, *reason, *text;
+	const char *reason, *text;
 } rows[BUS_REFUSALS] = {
-	[BUS_REFUSAL_CERTIFICATE] = { "Certificate verification failed", "certificate",
-		"the peer's certificate is not of our bus.tls.ca, is over, or is of another service: deploy/certificates makes and renews them" },
-	[BUS_REFUSAL_NO_CERTIFICATE] = { "No client certification received", "no certificate",
-		"the peer has no certificate: it needs bus.tls.certificate and bus.tls.key" },
-	[BUS_REFUSAL_NOT_TLS] = { "invalid SSL record", "not TLS", "the peer does not speak TLS: its URL of this port begins with tls+tcp://" },
-	[BUS_REFUSAL_BY_PEER] = { "fatal alert", "by peer", "the peer refused our certificate: its log says why; is ours over, or of another bus.tls.ca?" },
-	[BUS_REFUSAL_NAME] = { NULL, "name", "the peer's certificate lacks the name of the service that it is to be" },
-	[BUS_REFUSAL_OTHER] = { "", "other", "the TLS handshake failed" },
+	[BUS_REFUSAL_CERTIFICATE] = { "certificate", "the peer's certificate is not of our bus.tls.ca, or is over: deploy/certificates makes and renews them" },
+	[BUS_REFUSAL_NO_CERTIFICATE] = { "no certificate", "the peer has no certificate: it needs bus.tls.certificate and bus.tls.key" },
+	[BUS_REFUSAL_NOT_TLS] = { "not TLS", "the peer does not speak TLS: its URL of this port begins with tls+tcp://" },
+	[BUS_REFUSAL_BY_PEER] = { "by peer", "the peer refused our certificate: its log says why; is ours over, or of another bus.tls.ca?" },
+	[BUS_REFUSAL_NAME] = { "name", "the peer's certificate lacks the name of the service that it is to be" },
+	[BUS_REFUSAL_OTHER] = { "other", "the TLS handshake failed" },
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -48,24 +43,4 @@ bus_tls_refused(enum bus_refusal refusal, struct str what)
 	if (times > 0)
 		log_warn(&log, "bus.tls.refused", KV_C("reason", rows[refusal].reason), KV_STR("what", what), KV_INT("times", times),
 		    KV_C("text", rows[refusal].text));
-}
-
-/* nng's own log, of which one kind of line is of interest. */
-static void
-hear(nng_log_level level, nng_log_facility facility, const char *id, const char *text)
-{
-	int refusal = 0;
-
-	(void)level, (void)facility;
-	if (id == NULL || strcmp(id, "NNG-TLS-HANDSHAKE") != 0)
-		return;
-	while (rows[refusal].words == NULL || strstr(text, rows[refusal].words) == NULL)
-		refusal++;
-	bus_tls_refused((enum bus_refusal)refusal, str_c(text));
-}
-
-void
-bus_tls_hear_refusals(void)
-{
-	nng_log_set_logger(hear);
 }

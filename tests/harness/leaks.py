@@ -11,7 +11,7 @@ def are_criterions(frames):
 def is_nngs(frames):
     """Allocated by nng or its TLS, whoever called it."""
     allocator = next((frame for frame in frames if "libsanitizer" not in frame), "")
-    return "libnng" in allocator or "libmbed" in allocator
+    return "libnng" in allocator or "libssl" in allocator or "libcrypto" in allocator or "conn_begin" in allocator
 
 
 def are_messages_of_lost_connections(leaks):
@@ -33,4 +33,4 @@ def is_a_librarys_own(report):
         return False
     if all(are_criterions(frames) for frames in leaks) or are_messages_of_lost_connections(leaks):
         return True
-    return "Direct leak" not in report and "mbedtls_ssl_setup" in report and all(is_nngs(frames) for frames in leaks)
+    return "Direct leak" not in report and "conn_begin" in report and all(is_nngs(frames) for frames in leaks)
