@@ -20,6 +20,14 @@ imap_ahead_is_low(const struct imap_ahead *ahead)
 	return ahead->count <= IMAP_AHEAD / 2;
 }
 
+static bool
+has_room(const struct imap_ahead *ahead, uint64_t bytes)
+{
+	if (ahead->is_early)
+		return ahead->bytes + bytes <= IMAP_AHEAD_EARLY_BYTES;
+	return ahead->count < IMAP_AHEAD_LONG || ahead->bytes + bytes <= IMAP_AHEAD_BYTES;
+}
+
 bool
 imap_ahead_add(struct imap_ahead *ahead, const struct bus_call *caller, const MetadataFetchReply__Row *row,
     const struct imap_section *section)
@@ -30,10 +38,10 @@ imap_ahead_add(struct imap_ahead *ahead, const struct bus_call *caller, const Me
 
 	if (slot_of(ahead, row->uid, section) || !imap_section_range(row, section, &offset, &len))
 		return true;
-	if (ahead->is_early && len > BUS_CHUNK_MAX)
+	if (ahead->is_early && len > IMAP_AHEAD_EARLY_BYTES)
 		return true;
 	bytes = len < BUS_CHUNK_MAX ? len : BUS_CHUNK_MAX;
-	if (!slot || (ahead->count >= (ahead->is_early ? 1 : IMAP_AHEAD_LONG) && ahead->bytes + bytes > IMAP_AHEAD_BYTES))
+	if (!slot || !has_room(ahead, bytes))
 		return false;
 	if (ahead->is_early)
 		call.deadline_ms = clock_mono_ms() + IMAP_AHEAD_EARLY_MS;

@@ -14,7 +14,8 @@ enum {
 	IMAP_AHEAD = 32,
 	IMAP_AHEAD_LONG = 3,            /* the one that is being sent and two more, whatever their length: of each a piece (256 KiB) waits */
 	IMAP_AHEAD_BYTES = 256 * 1024,  /* of all together, where there are more */
-	IMAP_AHEAD_EARLY_MS = 1000,
+	IMAP_AHEAD_EARLY_BYTES = 128 * 1024, /* where they are held between commands, */
+	IMAP_AHEAD_EARLY_MS = 1000,          /* and waited for so long */
 };
 
 /* Zeroed is valid and empty. It must stay where it is until imap_ahead_drop of all. */
@@ -26,8 +27,8 @@ struct imap_ahead {
 		struct blob_reader in;
 	} slots[IMAP_AHEAD];
 	/*
-	 * They are held between commands: only what comes in one piece, all of it within IMAP_AHEAD_BYTES, and nobody waits longer than
-	 * IMAP_AHEAD_EARLY_MS for it, nor for its end. What failed is to be read anew.
+	 * They are held between commands: only what comes in one piece, all of it within IMAP_AHEAD_EARLY_BYTES, and nobody waits longer
+	 * than IMAP_AHEAD_EARLY_MS for it, nor for its end. What failed is to be read anew.
 	 */
 	bool is_early;
 	size_t count;   /* that are not free */

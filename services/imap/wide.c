@@ -101,6 +101,13 @@ turn_page(struct imap_wide *wide, uint32_t uid)
 	return ERR_OK;
 }
 
+void
+imap_wide_start(struct imap_wide *wide)
+{
+	if (!wide->future && !wide->page)
+		ask(wide, 0);
+}
+
 enum err
 imap_wide_get(struct imap_wide *wide, uint32_t uid, const MetadataFetchReply__Row **ret_row)
 {

@@ -25,6 +25,8 @@ struct imap_wide {
 /* `needs` as in fetch.h. `uids` is resolved and stays the caller's. Must be ended by imap_wide_end. */
 void imap_wide_begin(struct imap_wide *wide, const struct bus_call *caller, const struct imap_view *view, struct imap_set uids,
     unsigned needs);
+/* Ask for the first page now, for an imap_wide_get that comes later. */
+void imap_wide_start(struct imap_wide *wide);
 /*
  * The row of `uid`, which is greater than all asked for before; valid until the next call. *ret_row is NULL when the message is gone.
  * Passing failures; they may be tried again with the same UID.

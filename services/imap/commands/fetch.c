@@ -310,27 +310,43 @@ note_failure(struct run *run, uint32_t seq, enum err err)
 		run->failed = err;
 }
 
-/* The sections of this message, which comes first, and of the next ones, as far as there is room. */
+/* The sections of the message that comes first, and of the next ones, as far as there is room. */
 static void
-add_ahead(struct run *run)
+add_ahead(struct imap_ahead *ahead, const struct bus_call *call, const struct imap_wide *wide, const struct fetch_args *args)
 {
-	const struct fetch_args *args = run->args;
 	const MetadataFetchReply__Row *row;
 
-	for (size_t n = 0; n < IMAP_AHEAD && (row = imap_wide_peek(run->wide, n)) != NULL; n++)
+	for (size_t n = 0; n < IMAP_AHEAD && (row = imap_wide_peek(wide, n)) != NULL; n++)
 		for (size_t i = 0; i < args->count; i++)
-			if (args->items[i].section && !imap_ahead_add(run->fetch.ahead, run->fetch.cmd->call, row, args->items[i].section))
+			if (args->items[i].section && !imap_ahead_add(ahead, call, row, args->items[i].section))
 				return;
 }
 
 static void
 read_ahead(struct run *run)
 {
-	imap_ahead_drop(run->fetch.ahead, run->fetch.row->uid);
-	if (!imap_ahead_is_low(run->fetch.ahead))
+	struct imap_ahead *ahead = run->fetch.ahead;
+
+	imap_ahead_drop(ahead, run->fetch.row->uid);
+	if (!imap_ahead_is_low(ahead))
 		return;
-	add_ahead(run);
-	imap_ahead_start(run->fetch.ahead);
+	add_ahead(ahead, run->fetch.cmd->call, run->wide, run->args);
+	imap_ahead_start(ahead);
+}
+
+/* The same for a window that is not used yet. */
+static void
+read_window(struct imap_command *cmd, struct imap_window *window)
+{
+	const struct fetch_args *args = window_args(window);
+	const MetadataFetchReply__Row *row;
+
+	if (imap_wide_get(&window->wide, window->first_uid, &row) != ERR_OK) {
+		imap_series_drop_next(cmd->session);
+		return;
+	}
+	add_ahead(&window->ahead, cmd->call, &window->wide, args);
+	imap_ahead_start(&window->ahead);
 }
 
 /* One message. What fails costs this message alone, unless its answer has begun to go out. */
@@ -396,8 +412,9 @@ answer(struct run *run, struct imap_set seqs)
 		net_write(cmd->session->conn, buffer_str(&run->out));
 	if (err == ERR_OK)
 		err = run->failed;
-	if (args->needs)
-		imap_series_done(cmd->session, err);
+	window = args->needs ? imap_series_done(cmd, args->needs, err) : NULL;
+	if (window)
+		read_window(cmd, window);
 	return err;
 }
 
