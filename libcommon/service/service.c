@@ -12,6 +12,7 @@
 #include "libcommon/service/options.h"
 #include "libcommon/service/process.h"
 
+enum { MMAP_BYTES = 4 << 20, TRIM_BYTES = 16 << 20 };
 enum { TICK_S = 10 }; /* how often what handshakes and searches left free is given back, and it is looked whether a day is over */
 
 struct program {
@@ -122,11 +123,20 @@ wait_for_end(const struct program *p, struct process *process)
 	log_info(&process_log, "process.drain", KV_C("signal", sig == SIGTERM ? "TERM" : "INT"));
 }
 
+/* Pages that are freed are kept until the next tick: to give back those of each answer, and fault them in for the next, costs more than it. */
+static void
+keep_pages(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+}
+
 static int
 run(struct program *p)
 {
 	struct process *process;
 
+	keep_pages();
 	take_signals(p);
 	if (process_start(p->config, p->services, p->count, &process) != ERR_OK)
 		return EXIT_FAILED;
