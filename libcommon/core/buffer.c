@@ -62,9 +62,10 @@ buffer_vprintf(struct buffer *b, const char *format, va_list args)
 	int len;
 
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(b->bytes ? b->bytes + b->end : NULL, buffer_room(b), format, args);
 	assert(len >= 0);
-	vsnprintf(buffer_reserve(b, (size_t)len + 1), (size_t)len + 1, format, again);
+	if ((size_t)len >= buffer_room(b))
+		vsnprintf(buffer_reserve(b, (size_t)len + 1), (size_t)len + 1, format, again);
 	va_end(again);
 	b->end += (size_t)len;
 }

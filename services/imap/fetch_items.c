@@ -45,7 +45,8 @@ print_column(struct imap_fetch *fetch, const struct imap_fetch_item *item, Proto
 {
 	if (column.len == 0)
 		return ERR_CORRUPT;
-	buffer_printf(fetch->out, "%s ", item->row->name);
+	buffer_add(fetch->out, str_c(item->row->name));
+	buffer_add_byte(fetch->out, ' ');
 	buffer_add(fetch->out, wire_str(column));
 	return ERR_OK;
 }
