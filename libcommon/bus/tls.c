@@ -74,7 +74,7 @@ parse(const struct pem *pem, struct certificate **ret, struct buffer *problems)
 	struct tm tm;
 
 	if (certificate_parse(pem_text(pem), ret) != ERR_OK)
-		return problem(problems, pem, "there is no certificate in it");
+		return problem(problems, pem, "there is no certificate in it, or a damaged one");
 	ends = (time_t)certificate_ends_s(*ret);
 	if (ends * 1000 > clock_wall_ms())
 		return ERR_OK;
@@ -111,9 +111,9 @@ check(const struct bus_tls *tls, struct buffer *problems)
 	if (!certificate_has_key(tls->own, pem_text(&tls->key)))
 		return problem(problems, &tls->key, "is not the key of bus.tls.certificate");
 	if (!certificate_is_of(tls->own, tls->authorities))
-		return problem(problems, &tls->certificate, "is not signed by bus.tls.ca, to be a server and a client");
+		return problem(problems, &tls->certificate, "is not signed by bus.tls.ca, to be a server and a client, or too weak");
 	if (make_config(tls, NNG_TLS_MODE_SERVER, &config) != 0)
-		return problem(problems, &tls->key, "OpenSSL holds it for too weak: make it with EC P-256, as deploy/certificates does");
+		return problem(problems, &tls->key, "OpenSSL cannot use it: make it with EC P-256, as deploy/certificates does");
 	nng_tls_config_free(config);
 	return ERR_OK;
 }

@@ -24,6 +24,7 @@
 enum {
 	RECORD_MAX = 16384 - 64, /* with what TLS adds it fits into nng's buffer of 16 KiB, and is sent by one call */
 	LENGTH_SIZE = 8,         /* before each message: how long it is, big endian */
+	KEY_RECORDS = 1 << 22, /* a key is good for 2^24.5 of them (RFC 8446 s. 5.5) */
 };
 
 struct nng_tls_engine_config {
@@ -34,10 +35,11 @@ struct nng_tls_engine_config {
 struct nng_tls_engine_conn {
 	SSL *ssl;
 	nng_stream *stream; /* nng's, of TLS: what it gives to its engines is this */
-	uint8_t *record; /* RECORD_MAX: the beginning of what is sent next */
+	uint8_t *record; /* RECORD_MAX: the beginning of what is sent next; NULL until the peer has proved who it is */
 	size_t used;     /* of it */
 	size_t taken;    /* of what nng last brought */
 	uint64_t left;   /* of the message: bytes that nng has still to bring, those last ones among them until they are taken */
+	uint32_t sent;   /* records, by this key */
 	bool is_sealed;  /* OpenSSL has the record, and has not got rid of all of it */
 };
 
@@ -109,7 +111,7 @@ refusal_of(int reason, long verified)
 static void
 say_why(const nng_tls_engine_conn *conn)
 {
-	unsigned long error = ERR_peek_error();
+	unsigned long error = ERR_peek_last_error(); /* those before it are of the certificate's parts */
 	int reason = ERR_GET_REASON(error);
 	long verified = SSL_get_verify_result(conn->ssl);
 	const char *words = reason == SSL_R_CERTIFICATE_VERIFY_FAILED ? X509_verify_cert_error_string(verified) : ERR_reason_error_string(error);
@@ -170,7 +172,6 @@ conn_begin(nng_tls_engine_conn *conn, void *connection, nng_tls_engine_config *c
 	BIO_set_data(bio, connection);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(conn->ssl, bio, bio);
-	conn->record = mem_alloc(RECORD_MAX);
 	if (SSL_is_server(conn->ssl)) {
 		SSL_set_accept_state(conn->ssl);
 		return 0;
@@ -192,8 +193,13 @@ conn_close(nng_tls_engine_conn *conn)
 static int
 conn_handshake(nng_tls_engine_conn *conn)
 {
+	int failed;
+
 	ERR_clear_error();
-	return outcome(conn, SSL_do_handshake(conn->ssl));
+	failed = outcome(conn, SSL_do_handshake(conn->ssl));
+	if (failed == 0 && conn->record == NULL)
+		conn->record = mem_alloc(RECORD_MAX);
+	return failed;
 }
 
 static int
@@ -207,6 +213,7 @@ conn_recv(nng_tls_engine_conn *conn, uint8_t *bytes, size_t *len)
 		done += got;
 	if (done == 0)
 		return outcome(conn, result);
+	ERR_clear_error();
 	*len = done;
 	return 0;
 }
@@ -240,8 +247,12 @@ flush(nng_tls_engine_conn *conn)
 	size_t written;
 	int failed;
 
-	conn->is_sealed = true;
 	ERR_clear_error();
+	if (!conn->is_sealed && ++conn->sent == KEY_RECORDS && SSL_version(conn->ssl) == TLS1_3_VERSION) {
+		SSL_key_update(conn->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+		conn->sent = 0;
+	}
+	conn->is_sealed = true;
 	failed = outcome(conn, SSL_write_ex(conn->ssl, conn->record, conn->used, &written));
 	if (failed != 0)
 		return failed;
@@ -268,10 +279,15 @@ static int
 conn_send(nng_tls_engine_conn *conn, const uint8_t *bytes, size_t *len)
 {
 	size_t take;
-	int failed;
+	int failed = conn->record != NULL ? 0 : conn_handshake(conn);
 
-	if (conn->left == 0)
+	if (failed != 0)
+		return failed;
+	if (conn->left == 0) {
+		if (is_cut(conn))
+			return NNG_ECLOSED;
 		conn->left = begins(bytes, *len);
+	}
 	if (!conn->is_sealed) {
 		take = room_for(conn, *len);
 		memcpy(conn->record + conn->used, bytes, take);
@@ -347,7 +363,7 @@ config_begin(nng_tls_engine_config *config, nng_tls_mode mode)
 
 	if (context == NULL)
 		abort();
-	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_TICKET);
 	/* Connections last for days: nothing is gained by resuming one. */
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(context, 0);
@@ -376,20 +392,30 @@ config_mode(nng_tls_engine_config *config, nng_tls_auth_mode mode)
 	return 0;
 }
 
+/* Has all that there is been read, or is something among it that is no certificate? */
+static bool
+is_at_end(void)
+{
+	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
 static int
 config_authorities(nng_tls_engine_config *config, const char *certificates, const char *revoked)
 {
 	BIO *in = BIO_new_mem_buf(certificates, -1);
 	X509 *certificate;
 	int count = 0;
+	bool is_good;
 
+	ERR_clear_error();
 	while (revoked == NULL && (certificate = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL) {
 		count += X509_STORE_add_cert(SSL_CTX_get_cert_store(config->context), certificate);
 		X509_free(certificate);
 	}
+	is_good = count > 0 && is_at_end();
 	BIO_free(in);
 	ERR_clear_error();
-	return count > 0 ? 0 : NNG_EINVAL;
+	return is_good ? 0 : NNG_EINVAL;
 }
 
 /* A key with a passphrase must not ask for it on the terminal. */
@@ -407,17 +433,23 @@ use_chain(SSL_CTX *context, BIO *in)
 	bool is_good = certificate != NULL && SSL_CTX_use_certificate(context, certificate) == 1;
 
 	X509_free(certificate);
-	while (is_good && (certificate = PEM_read_bio_X509(in, NULL, no_passphrase, NULL)) != NULL)
-		SSL_CTX_add0_chain_cert(context, certificate);
-	return is_good;
+	while (is_good && (certificate = PEM_read_bio_X509(in, NULL, no_passphrase, NULL)) != NULL) {
+		is_good = SSL_CTX_add1_chain_cert(context, certificate) == 1;
+		X509_free(certificate);
+	}
+	return is_good && is_at_end();
 }
 
 static int
 config_own(nng_tls_engine_config *config, const char *certificate, const char *key, const char *passphrase)
 {
 	BIO *in = BIO_new_mem_buf(certificate, -1), *key_in = BIO_new_mem_buf(key, -1);
-	EVP_PKEY *own = PEM_read_bio_PrivateKey(key_in, NULL, no_passphrase, NULL);
-	bool is_good = passphrase == NULL && own != NULL && use_chain(config->context, in) && SSL_CTX_use_PrivateKey(config->context, own) == 1;
+	EVP_PKEY *own;
+	bool is_good;
+
+	ERR_clear_error();
+	own = PEM_read_bio_PrivateKey(key_in, NULL, no_passphrase, NULL);
+	is_good = passphrase == NULL && own != NULL && use_chain(config->context, in) && SSL_CTX_use_PrivateKey(config->context, own) == 1;
 
 	EVP_PKEY_free(own);
 	BIO_free(key_in);
@@ -475,6 +507,16 @@ static const nng_tls_engine engine = {
 	.name = "OpenSSL",
 	.description = OPENSSL_VERSION_TEXT,
 };
+
+/*
+ * OpenSSL must not be taken down at exit: nng's threads may still be freeing connections then. Whoever uses OpenSSL first decides that, so it is
+ * said before main.
+ */
+__attribute__((constructor)) static void
+keep_openssl(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
 
 void
 bus_tls_use_openssl(void)

@@ -37,14 +37,17 @@ certificate_parse(struct str pem, struct certificate **ret_certificate)
 {
 	struct certificate *certificate = MEM_NEW(struct certificate);
 	BIO *bio = open_bytes(pem);
+	bool is_at_end;
 	X509 *one;
 
+	ERR_clear_error();
 	certificate->all = sk_X509_new_null();
 	while ((one = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL)
 		sk_X509_push(certificate->all, one);
+	is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 	BIO_free(bio);
 	ERR_clear_error();
-	if (sk_X509_num(certificate->all) == 0) {
+	if (!is_at_end || sk_X509_num(certificate->all) == 0) {
 		certificate_free(certificate);
 		return ERR_SYNTAX;
 	}
@@ -107,6 +110,9 @@ certificate_has_key(const struct certificate *certificate, struct str key_pem)
 	return has_key;
 }
 
+/* How strong keys have to be: what OpenSSL asks for in a handshake, SSL_CTX_set_security_level(3). */
+enum { AUTH_LEVEL = 2 };
+
 static bool
 verify(const struct certificate *certificate, X509_STORE *store, int purpose)
 {
@@ -117,6 +123,7 @@ verify(const struct certificate *certificate, X509_STORE *store, int purpose)
 
 	if (is_of) {
 		X509_STORE_CTX_set_flags(context, X509_V_FLAG_NO_CHECK_TIME);
+		X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(context), AUTH_LEVEL);
 		is_of = X509_verify_cert(context) == 1;
 	}
 	X509_STORE_CTX_free(context);

@@ -208,11 +208,13 @@ expect_good_caller(const char *what)
 Test(bus_tls, who_has_no_certificate_of_ours_is_refused_and_nobody_else_minds)
 {
 	const char *other = another_authority();
+	const char *again = issue("again", "", "-subj '/CN=Sora bus' -addext basicConstraints=critical,CA:TRUE");
 	const struct {
 		const char *what, *certificate, *said;
 	} rows[] = {
 		{ "no certificate", NULL, "reason=\"no certificate\"" },
 		{ "of another authority", issue("stranger", other, IMAP), "reason=certificate" },
+		{ "of an authority made anew, by the same name", issue("anew", again, IMAP "-addext authorityKeyIdentifier=none"), "reason=certificate" },
 		{ "signed by itself", issue("self", "", IMAP), "reason=certificate" },
 		{ "over", issue("over", NULL, IMAP OVER), "reason=certificate" },
 		{ "not yet", issue("early", NULL, IMAP "-not_before 20900101000000Z -not_after 20910101000000Z"), "reason=certificate" },
@@ -475,7 +477,9 @@ Test(bus_tls, check_says_what_is_wrong_with_the_certificate)
 		{ "metadata", "@imap.pem", "@imap.key", "@ca.pem", "imap.pem: its names do not have metadata.sora" },
 		{ "imap", "=cn.pem", "=cn.key", "@ca.pem", "cn.pem: its names do not have imap.sora" },
 		{ "imap", "=ed.pem", "=ed.key", "@ca.pem", NULL },
-		{ "imap", "=weak.pem", "=weak.key", "@ca.pem", "weak.key: OpenSSL holds it for too weak" },
+		{ "imap", "=weak.pem", "=weak.key", "@ca.pem", "weak.pem: is not signed by bus.tls.ca, to be a server and a client, or too weak" },
+		{ "imap", "=under.pem", "=under.key", "=feeble.pem", "under.pem: is not signed by bus.tls.ca, to be a server and a client, or too weak" },
+		{ "imap", "@imap.pem", "@imap.key", "=cut.pem", "cut.pem: there is no certificate in it, or a damaged one" },
 	};
 
 	(void)other;
@@ -484,6 +488,8 @@ Test(bus_tls, check_says_what_is_wrong_with_the_certificate)
 	issue("cn", NULL, "-subj /CN=imap.sora");
 	issue_for("ed25519", "ed", NULL, IMAP);
 	issue_for("rsa:1024", "weak", NULL, IMAP);
+	issue("under", issue_for("rsa:1024", "feeble", "", "-subj /CN=feeble -addext basicConstraints=critical,CA:TRUE"), IMAP);
+	shell(arena_printf(&arena, "(cat %s/ca.pem; sed 3d %s/ca.pem) >%s/cut.pem", ours, ours, directory).ptr);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct config config = { .bus_metadata = { &tls, 1 }, .bus_blob = { &inproc, 1 }, .metadata_listen = { &tls, 1 },
 			.blob_listen = { &inproc, 1 } };
