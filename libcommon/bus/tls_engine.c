@@ -24,7 +24,7 @@
 enum {
 	RECORD_MAX = 16384 - 64, /* with what TLS adds it fits into nng's buffer of 16 KiB, and is sent by one call */
 	LENGTH_SIZE = 8,         /* before each message: how long it is, big endian */
-	KEY_RECORDS = 1 << 22, /* a key is good for 2^24.5 of them (RFC 8446 s. 5.5) */
+	KEY_RECORDS = 1 << 22,   /* a key is good for 2^24.5 of them (RFC 8446 s. 5.5) */
 };
 
 struct nng_tls_engine_config {
