@@ -52,7 +52,7 @@ window_new(struct imap_command *cmd, uint32_t first, uint32_t count, struct str 
 static bool
 is_too_big(const struct imap_window *window)
 {
-	return imap_wide_bytes(&window->wide) > IMAP_WINDOW_ROWS_BYTES || (window->wide.page && window->wide.future);
+	return imap_wide_bytes(&window->wide) > IMAP_WINDOW_ROWS_BYTES || (window->wide.page && imap_wide_is_waiting(&window->wide));
 }
 
 /* ---- what a session holds */

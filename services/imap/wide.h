@@ -7,17 +7,28 @@
 #include "services/imap/set.h"
 #include "services/imap/view.h"
 
-/* A walk over messages in ascending order of UID. The next page is on its way while one is used. */
-struct imap_wide {
-	struct bus_call call[2];
-	struct arena arena[2];
-	MetadataFetchRequest request;
-	uint64_t account, mailbox;
-	struct imap_set uids;           /* what is left to ask for */
+enum { IMAP_WIDE_PAGES = 3 }; /* one that is used, and those that are on their way */
+
+struct imap_wide_page {
+	struct bus_call call;
+	struct arena arena;
 	struct bus_future *future;
+	uint64_t end;                   /* the UID behind what was asked for */
+};
+
+/* A walk over messages in ascending order of UID. The next pages are on their way while one is used. */
+struct imap_wide {
+	struct imap_wide_page pages[IMAP_WIDE_PAGES]; /* a ring */
+	MetadataFetchRequest request;
+	struct imap_image *image;       /* what the client was told: says how many messages a range is */
+	struct imap_set uids;
+	uint64_t asked;                 /* for all below this UID */
 	unsigned turn;                  /* of the page that is used */
 	MetadataFetchReply *page;
 	size_t at;                      /* in the page */
+	size_t text_at;                 /* where the texts of that message begin */
+	MetadataFetchReply__Row row;    /* of texts, which are no rows, the one that is used */
+	MetadataMail mail;
 	uint64_t next_uid;              /* the page has all that there is below this */
 	bool is_done;
 };
@@ -36,6 +47,8 @@ enum err imap_wide_get(struct imap_wide *wide, uint32_t uid, const MetadataFetch
 const MetadataFetchReply__Row *imap_wide_peek(const struct imap_wide *wide, size_t ahead);
 /* Memory that lives as long as the row that was last given. */
 struct arena *imap_wide_arena(struct imap_wide *wide);
+/* Is a page on its way? */
+bool imap_wide_is_waiting(const struct imap_wide *wide);
 /* Memory of the pages that are held. */
 size_t imap_wide_bytes(const struct imap_wide *wide);
 void imap_wide_end(struct imap_wide *wide);

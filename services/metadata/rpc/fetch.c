@@ -1,21 +1,24 @@
 /* Fetch: the wide columns of some messages. */
 #include "services/metadata/rpc/rpc.h"
 
-enum { PAGE_ROWS = 256, REPLY_BYTES = 2 << 20 };
+enum { PAGE_ROWS = 256, TEXT_ROWS = 512, REPLY_BYTES = 2 << 20, TEXTS = 3 };
 
 /*
  * Which are wanted comes first, in the order of the UIDs, as their ranges are; then their wide rows, one by one. LATERALs keep the order: an
  * ORDER BY would cost more than all the rest, as its Sort copies every row.
  */
+#define FROM_WANTED " FROM (SELECT w.uid, w.message FROM unnest($3, $4) r(f, l), LATERAL (SELECT uid, message FROM entries" \
+	"  WHERE account = $1 AND mailbox = $2 AND uid BETWEEN r.f AND r.l ORDER BY uid LIMIT $5) w" \
+	"  WHERE EXISTS (SELECT FROM mailbox_state WHERE account = $1 AND mailbox = $2) LIMIT $5) e" \
+	", LATERAL (SELECT * FROM messages WHERE account = $1 AND message = e.message OFFSET 0) m"
+#define TEXT_COLUMNS "CASE WHEN $6 THEN m.envelope END, CASE WHEN $7 THEN m.bodystructure END, CASE WHEN $8 THEN m.body END"
+
 static const struct pg_statement fetch_statement = { "fetch",
-	"SELECT e.uid, m.email_id, m.blob_size,"
-	" CASE WHEN $6 THEN m.envelope END, CASE WHEN $7 THEN m.bodystructure END, CASE WHEN $8 THEN m.body END,"
+	"SELECT e.uid, m.email_id, m.blob_size, " TEXT_COLUMNS ","
 	" CASE WHEN $9 THEN m.parts END, CASE WHEN $10 THEN m.fields END, m.is_fields_complete, m.parser_version,"
-	" CASE WHEN $9 THEN m.prefix END, CASE WHEN $9 THEN m.blob END, m.put_ms"
-	" FROM (SELECT w.uid, w.message FROM unnest($3, $4) r(f, l), LATERAL (SELECT uid, message FROM entries"
-	"  WHERE account = $1 AND mailbox = $2 AND uid BETWEEN r.f AND r.l ORDER BY uid LIMIT $5) w"
-	"  WHERE EXISTS (SELECT FROM mailbox_state WHERE account = $1 AND mailbox = $2) LIMIT $5) e"
-	", LATERAL (SELECT * FROM messages WHERE account = $1 AND message = e.message OFFSET 0) m" };
+	" CASE WHEN $9 THEN m.prefix END, CASE WHEN $9 THEN m.blob END, m.put_ms" FROM_WANTED };
+
+static const struct pg_statement texts_statement = { "fetch_texts", "SELECT e.uid, " TEXT_COLUMNS FROM_WANTED };
 
 static MetadataFetchReply__Row *
 row_read(const struct pg_rows *rows, size_t row, struct arena *arena, size_t *bytes)
@@ -43,22 +46,31 @@ row_read(const struct pg_rows *rows, size_t row, struct arena *arena, size_t *by
 	return out;
 }
 
+/* The rows from `from` on, `count` at most, with the first `columns` of those that may be wanted. */
+static enum err
+read_rows(struct rpc *rpc, const struct pg_statement *statement, const MetadataFetchRequest *req, uint32_t from, size_t count,
+    size_t columns, struct pg_rows *ret)
+{
+	const bool wanted[] = { req->envelope, req->bodystructure, req->body, req->parts, req->fields };
+	struct pg_args args = { .arena = rpc->arena };
+
+	pg_arg_int(&args, (int64_t)req->account);
+	pg_arg_int4(&args, req->mailbox <= INT32_MAX ? (int32_t)req->mailbox : 0);
+	TRY(ranges_args(&args, req->uids, req->n_uids, from));
+	pg_arg_int(&args, (int64_t)count);
+	for (size_t i = 0; i < columns; i++)
+		pg_arg_bool(&args, wanted[i]);
+	return metadata_read(rpc, statement, &args, ret);
+}
+
 /* One page of rows behind `*from`. ERR_AGAIN: there may be more, and room for it. */
 static enum err
 fetch_page(struct rpc *rpc, const MetadataFetchRequest *req, uint32_t *from, size_t *bytes, MetadataFetchReply *reply)
 {
-	const bool wanted[] = { req->envelope, req->bodystructure, req->body, req->parts, req->fields };
-	struct pg_args args = { .arena = rpc->arena };
 	MetadataFetchReply__Row **all;
 	struct pg_rows rows;
 
-	pg_arg_int(&args, (int64_t)req->account);
-	pg_arg_int4(&args, req->mailbox <= INT32_MAX ? (int32_t)req->mailbox : 0);
-	TRY(ranges_args(&args, req->uids, req->n_uids, *from));
-	pg_arg_int(&args, PAGE_ROWS);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		pg_arg_bool(&args, wanted[i]);
-	TRY(metadata_read(rpc, &fetch_statement, &args, &rows));
+	TRY(read_rows(rpc, &fetch_statement, req, *from, PAGE_ROWS, 5, &rows));
 	all = ARENA_ARRAY(rpc->arena, MetadataFetchReply__Row *, reply->n_row + rows.count + 1);
 	if (reply->n_row > 0)
 		memcpy(all, reply->row, reply->n_row * sizeof(*all));
@@ -78,6 +90,63 @@ fetch_page(struct rpc *rpc, const MetadataFetchRequest *req, uint32_t *from, siz
 	return ERR_AGAIN;
 }
 
+/* How many of the rows have room in an answer, at least one; their texts have *ret_bytes. */
+static size_t
+count_texts(const struct pg_rows *rows, size_t *ret_bytes)
+{
+	size_t bytes = 0, count;
+
+	for (count = 0; count < rows->count; count++) {
+		size_t more = 0;
+
+		for (int column = 1; column <= TEXTS; column++)
+			more += pg_bytes(rows, count, column).len;
+		if (bytes + more > REPLY_BYTES && count > 0)
+			break;
+		bytes += more;
+	}
+	*ret_bytes = bytes;
+	return count;
+}
+
+static void
+add_texts(const struct pg_rows *rows, size_t row, const bool wanted[TEXTS], MetadataFetchReply__Texts *texts)
+{
+	texts->uid[texts->n_uid++] = (uint32_t)pg_int(rows, row, 0);
+	for (int i = 0; i < TEXTS; i++) {
+		struct str text = pg_bytes(rows, row, 1 + i);
+
+		if (!wanted[i])
+			continue;
+		if (text.len > 0)
+			memcpy(texts->text.data + texts->text.len, text.ptr, text.len);
+		texts->text.len += text.len;
+		texts->length[texts->n_length++] = (uint32_t)text.len;
+	}
+}
+
+/* The first page of them. */
+static enum err
+fetch_texts(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply *reply)
+{
+	const bool wanted[TEXTS] = { req->envelope, req->bodystructure, req->body };
+	MetadataFetchReply__Texts *texts = ARENA_NEW(rpc->arena, MetadataFetchReply__Texts);
+	struct pg_rows rows;
+	size_t count, bytes;
+
+	TRY(read_rows(rpc, &texts_statement, req, 1, TEXT_ROWS, TEXTS, &rows));
+	count = count_texts(&rows, &bytes);
+	metadata_fetch_reply__texts__init(texts);
+	texts->uid = ARENA_ARRAY(rpc->arena, uint32_t, count + 1);
+	texts->length = ARENA_ARRAY(rpc->arena, uint32_t, count * TEXTS + 1);
+	texts->text.data = arena_alloc(rpc->arena, bytes + 1);
+	for (size_t i = 0; i < count; i++)
+		add_texts(&rows, i, wanted, texts);
+	reply->texts = texts;
+	reply->more = count < rows.count || rows.count == TEXT_ROWS;
+	return ERR_OK;
+}
+
 enum err
 rpc_fetch(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply *reply)
 {
@@ -86,6 +155,8 @@ rpc_fetch(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply *
 	enum err err;
 
 	TRY(authorise(rpc, req->account));
+	if (req->texts)
+		return fetch_texts(rpc, req, reply);
 	do {
 		err = fetch_page(rpc, req, &from, &bytes, reply);
 	} while (err == ERR_AGAIN);

@@ -206,7 +206,9 @@ wide_row(struct peers *peers, uint32_t uid, struct arena *arena)
 	row->mail->blob = bytes(arena_printf(arena, "%u", uid));
 	row->mail->blob_size = peers->body_bytes;
 	row->mail->parts = bytes(arena_copy(arena, buffer_str(&parts)));
-	row->mail->envelope = row->mail->body = row->mail->bodystructure = bytes(STR("(x)"));
+	row->mail->envelope = bytes(STR("(x)"));
+	row->mail->bodystructure = bytes(STR("(xx)"));
+	row->mail->body = bytes(STR("(xxx)"));
 	if (peers->row_bytes > 0)
 		row->mail->envelope = (ProtobufCBinaryData){ peers->row_bytes, memset(arena_alloc(arena, peers->row_bytes), 'x', peers->row_bytes) };
 	buffer_clear(&parts);
@@ -214,23 +216,72 @@ wide_row(struct peers *peers, uint32_t uid, struct arena *arena)
 	return row;
 }
 
+static void
+add_text(MetadataFetchReply__Texts *texts, ProtobufCBinaryData text)
+{
+	memcpy(texts->text.data + texts->text.len, text.data, text.len);
+	texts->text.len += text.len;
+	texts->length[texts->n_length++] = (uint32_t)text.len;
+}
+
+/* What the rows have of texts, instead of them. */
+static void
+make_texts(const struct peers *peers, const MetadataFetchRequest *req, struct arena *arena, MetadataFetchReply *reply)
+{
+	MetadataFetchReply__Texts *texts = ARENA_NEW(arena, MetadataFetchReply__Texts);
+
+	metadata_fetch_reply__texts__init(texts);
+	texts->uid = ARENA_ARRAY(arena, uint32_t, reply->n_row + 1);
+	texts->length = ARENA_ARRAY(arena, uint32_t, reply->n_row * 3 + 1);
+	texts->text.data = arena_alloc(arena, reply->n_row * (peers->row_bytes + 16) + 1);
+	for (size_t i = 0; i < reply->n_row; i++) {
+		texts->uid[texts->n_uid++] = reply->row[i]->uid;
+		if (req->envelope)
+			add_text(texts, reply->row[i]->mail->envelope);
+		if (req->bodystructure)
+			add_text(texts, reply->row[i]->mail->bodystructure);
+		if (req->body)
+			add_text(texts, reply->row[i]->mail->body);
+	}
+	texts->text.len -= peers->is_texts_broken;
+	reply->texts = texts;
+	reply->n_row = 0;
+}
+
+static bool
+is_in(const MetadataFetchRequest *req, uint32_t uid)
+{
+	for (size_t k = 0; k < req->n_uids; k++)
+		if (uid >= req->uids[k]->first && uid <= req->uids[k]->last)
+			return true;
+	return false;
+}
+
 static enum err
 fetch_run(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply *reply)
 {
 	struct peers *peers = rpc->service;
+	enum err err;
 
+	peers->fetches++;
 	pthread_mutex_lock(&peers->lock);
 	reply->row = ARENA_ARRAY(rpc->arena, MetadataFetchReply__Row *, peers->count + 1);
-	for (size_t i = 0; i < peers->count; i++)
-		for (size_t k = 0; k < req->n_uids; k++)
-			if (peers->messages[i].uid >= req->uids[k]->first && peers->messages[i].uid <= req->uids[k]->last)
-				reply->row[reply->n_row++] = wide_row(peers, peers->messages[i].uid, rpc->arena);
+	for (size_t i = 0; i < peers->count; i++) {
+		if (!is_in(req, peers->messages[i].uid))
+			continue;
+		reply->more = peers->fetch_most > 0 && reply->n_row == peers->fetch_most;
+		if (reply->more)
+			break;
+		reply->row[reply->n_row++] = wide_row(peers, peers->messages[i].uid, rpc->arena);
+	}
 	pthread_mutex_unlock(&peers->lock);
-	peers->fetches++;
 	peers->rows += (int)reply->n_row;
 	while (peers->rows_most < (int)reply->n_row)
 		peers->rows_most = (int)reply->n_row;
-	return reply->n_row > 1 && peers->fetch_many ? peers->fetch_many : peers->fetch;
+	err = reply->n_row > 1 && peers->fetch_many ? peers->fetch_many : peers->fetch;
+	if (req->texts)
+		make_texts(peers, req, rpc->arena, reply);
+	return err;
 }
 
 static void

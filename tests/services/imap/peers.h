@@ -30,6 +30,8 @@ struct peers {
 	bool is_at_hand;        /* GetMany has them all */
 	atomic_int many_late_ms; /* so long does it take to answer */
 	bool is_find_broken;    /* Find says that there is more, and never what */
+	size_t fetch_most;      /* that Fetch gives at once; 0: all */
+	bool is_texts_broken;   /* Fetch's texts are shorter than it says */
 	bool is_lost;           /* Sync's journal does not reach back */
 	atomic_int get_failure; /* enum err of Get, from this offset on: */
 	size_t get_failure_at;

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include <criterion/criterion.h>
 
 #include "peers.h"
@@ -161,6 +163,55 @@ Test(imap_session, metadata_that_is_gone_is_no_for_a_while, .timeout = 60)
 	peers.fetch = peers.sync = ERR_OK;
 	HAS(peers_talk(&peers, 0, "e NOOP\r\n"), "* 4 EXISTS");
 	HAS(peers_talk(&peers, 0, "f FETCH 1 ENVELOPE\r\n"), "* 1 FETCH (ENVELOPE (x))");
+	peers_stop(&peers);
+}
+
+/* How many messages were said to have these items, in their order. */
+static size_t
+count_in_order(struct str came, const char *items)
+{
+	size_t seq = 0;
+	char line[100];
+
+	for (;;) {
+		snprintf(line, sizeof(line), "* %zu FETCH (%s)\r\n", seq + 1, items);
+		if (!str_starts_with(came, str_c(line)))
+			return seq;
+		came = str_sub(came, strlen(line), SIZE_MAX);
+		seq++;
+	}
+}
+
+Test(imap_session, columns_come_in_pieces, .timeout = 60)
+{
+	struct peers peers = { 0 };
+
+	peers_start(&peers, 50);
+	peers_talk(&peers, 0, "a SELECT INBOX\r\n");
+	for (peers.fetch_most = 0; peers.fetch_most <= 50; peers.fetch_most += 7) {
+		cr_expect_eq(count_in_order(peers_talk(&peers, 0, "b FETCH 1:* (ENVELOPE)\r\n"), "ENVELOPE (x)"), 50);
+		cr_expect_eq(count_in_order(peers_talk(&peers, 0, "c FETCH 1:* (BODY ENVELOPE BODYSTRUCTURE)\r\n"),
+		    "BODY (xxx) ENVELOPE (x) BODYSTRUCTURE (xx)"), 50);
+		cr_expect_eq(count_in_order(peers_talk(&peers, 0, "d FETCH 1:* (BODYSTRUCTURE BODY.PEEK[1]<0.1>)\r\n"),
+		    "BODYSTRUCTURE (xx) BODY[1]<0> {1}\r\nx"), 50);
+	}
+	peers.fetch_most = 0;
+	peers.fetches = 0;
+	HAS(peers_talk(&peers, 0, "e FETCH 1:20,22:50 ENVELOPE\r\n"), "* 50 FETCH (ENVELOPE (x))");
+	cr_expect_eq(peers.fetches, 1);
+	peers_stop(&peers);
+}
+
+Test(imap_session, columns_that_are_not_whole_are_no, .timeout = 60)
+{
+	struct peers peers = { .is_texts_broken = true };
+	struct str came;
+
+	peers_start(&peers, 3);
+	peers_talk(&peers, 0, "a SELECT INBOX\r\n");
+	came = peers_talk(&peers, 0, "b FETCH 1:3 (ENVELOPE)\r\n");
+	HAS_NOT(came, "FETCH (");
+	HAS(came, "b NO");
 	peers_stop(&peers);
 }
 

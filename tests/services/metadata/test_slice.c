@@ -32,6 +32,80 @@ Test(metadata_slice, a_delivered_mail_is_selected_and_fetched)
 	check_counts();
 }
 
+/* Of `account`'s INBOX, with the UIDs' ranges the wrong way round. */
+static MetadataFetchReply *
+fetch_all(uint64_t account, bool texts)
+{
+	MetadataFetchRequest fetch = METADATA_FETCH_REQUEST__INIT;
+	MetadataUidRange *ranges[] = { *range(5, UINT32_MAX), *range(1, 3) };
+	MetadataFetchReply *reply;
+
+	fetch.account = account;
+	fetch.mailbox = mailbox_of(account, "INBOX");
+	fetch.n_uids = 2;
+	fetch.uids = ranges;
+	fetch.envelope = fetch.body = true;
+	fetch.texts = texts;
+	cr_assert_eq(metadata_fetch(user(1, account), &fetch, &reply), ERR_OK);
+	return reply;
+}
+
+Test(metadata_slice, texts_are_what_the_rows_have_in_the_order_of_uids)
+{
+	uint64_t account = make_account("alice", 0);
+	const uint32_t uids[] = { 1, 2, 3, 5, 6 };
+	MetadataFetchReply *rows, *texts;
+	size_t at = 0;
+
+	for (int i = 0; i < 6; i++)
+		cr_assert_eq(deliver(0, account, NULL, 1000), ERR_OK);
+	sql("UPDATE messages SET envelope = convert_to('(' || message || ')', 'UTF8'), body = repeat('b', (message & 7)::int)::bytea");
+	rows = fetch_all(account, false);
+	texts = fetch_all(account, true);
+	cr_assert_eq(rows->n_row, 5);
+	cr_assert_eq(texts->n_row, 0);
+	cr_assert_eq(texts->texts->n_uid, 5);
+	cr_assert_eq(texts->texts->n_length, 10);
+	cr_assert(!rows->more && !texts->more);
+	for (size_t i = 0; i < 5; i++) {
+		const ProtobufCBinaryData columns[] = { rows->row[i]->mail->envelope, rows->row[i]->mail->body };
+
+		cr_expect_eq(rows->row[i]->uid, uids[i]);
+		cr_expect_eq(texts->texts->uid[i], uids[i]);
+		for (size_t k = 0; k < 2; k++) {
+			cr_assert_eq(texts->texts->length[2 * i + k], columns[k].len);
+			cr_expect_eq(memcmp(texts->texts->text.data + at, columns[k].data, columns[k].len), 0);
+			at += columns[k].len;
+		}
+	}
+	cr_expect_eq(texts->texts->text.len, at);
+}
+
+/* Large ones: a page of them is no more than an answer may be; and many, of which a page is a part. */
+Test(metadata_slice, texts_come_in_pages)
+{
+	uint64_t account = make_account("alice", 0);
+	MetadataFetchReply *reply;
+
+	for (int i = 0; i < 6; i++)
+		cr_assert_eq(deliver(0, account, NULL, 1000), ERR_OK);
+	sql("UPDATE messages SET envelope = repeat('e', 900000)::bytea");
+	reply = fetch_all(account, true);
+	cr_expect_eq(reply->texts->n_uid, 2);
+	cr_expect(reply->more);
+	sql("UPDATE messages SET envelope = repeat('e', 3000000)::bytea");
+	reply = fetch_all(account, true);
+	cr_expect_eq(reply->texts->n_uid, 1);
+	cr_expect(reply->more);
+	sql("UPDATE messages SET envelope = '(x)'");
+	sql("INSERT INTO entries (account, uid, message, modseq, size, date, saved_ms, mailbox, flags) SELECT account, n, message, modseq, size, date,"
+	    " saved_ms, mailbox, flags FROM entries, generate_series(10, 600) n WHERE uid = 6");
+	reply = fetch_all(account, true);
+	cr_expect_eq(reply->texts->n_uid, 512);
+	cr_expect_eq(reply->texts->uid[511], 516);
+	cr_expect(reply->more);
+}
+
 Test(metadata_slice, store_copy_move_expunge_keep_the_counts)
 {
 	uint64_t account = make_account("bob", 0), inbox = mailbox_of(account, "INBOX");
