@@ -243,9 +243,11 @@ class Stack:
         return total
 
     def run(self, program, *args, check=True, stdin=None):
-        env = {**os.environ, "LSAN_OPTIONS": f"suppressions={TOP}/tests/harness/lsan.supp:print_suppressions=0"}
+        env = {**os.environ, "LSAN_OPTIONS": f"suppressions={TOP}/tests/harness/lsan.supp:print_suppressions=0:exitcode=0"}
         done = subprocess.run([f"{self.build}/{program}", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, input=stdin,
                               timeout=60, env=env)
+        done.stderr, start, report = done.stderr.partition(f"\n{'=' * 65}\n==")
+        assert not start or is_a_librarys_own(report), f"{program} {' '.join(args)}: {report}"
         if check and done.returncode != 0:
             raise AssertionError(f"{program} {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done

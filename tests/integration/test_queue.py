@@ -266,7 +266,7 @@ def test_all_arrive_at_least_once_whoever_is_killed(stack):
             wait_for("a few more", lambda: len(sink.mails) > before + 1 or is_empty(stack, user))
             stack.kill(f"worker-{i % 2 + 1}")
             sink.stop()
-            stack.postgres.query(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{stack.database}'")
+            stack.postgres.query(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND datname = '{stack.database}'")
             sink.start()
             stack.start_again(f"worker-{i % 2 + 1}")
             end_leases(stack)
