@@ -29,6 +29,7 @@ def run(results, program, directory, env):
     results.passed += passing
     if texts or code != 0 or tested != passing or not found:
         results.failed += max(tested - passing, 1) - 1
-        results.fail(name, f"ended with {code}\n{out[-4000:]}\n" + "\n".join(texts))
+        said = "\n".join(re.findall(r"^\[(?:----|FAIL)\].*$", out, re.M))[:4000]
+        results.fail(name, f"ended with {code}\n{said}\n{out[-4000:]}\n" + "\n".join(texts))
     else:
         print(f"ok   {name}: {passing} tests", flush=True)
