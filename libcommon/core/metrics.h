@@ -24,6 +24,7 @@
 	X(IMAP_COMMANDS,    "sora_imap_commands_total",        COUNTER, "IMAP commands run")                           \
 	X(IMAP_COMMAND_US,  "sora_imap_command_seconds",       LATENCY, "Time to run an IMAP command")                 \
 	X(IMAP_AHEAD,       "sora_imap_ahead_sessions",        GAUGE,   "IMAP sessions that hold mails read before they are asked for") \
+	X(POP3_AHEAD,       "sora_pop3_ahead_sessions",        GAUGE,   "POP3 sessions that do") \
 	X(BUS_CALLS,        "sora_bus_calls_total",            COUNTER, "Calls made to other services")                \
 	X(BUS_CALLS_FAILED, "sora_bus_calls_failed_total",     COUNTER, "Calls that failed for want of a working replica") \
 	X(BUS_SERVED,       "sora_bus_served_total",           COUNTER, "Calls answered")                              \

@@ -5,64 +5,152 @@
 
 #include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
+#include "libcommon/core/metrics.h"
 #include "services/pop3/session.h"
 
 enum {
-	AHEAD_BYTES = 256 * 1024, /* of bodies */
-	AHEAD_FEW = 16,           /* when less is under way more is asked for, all at once */
+	AHEAD_BYTES = 256 * 1024, /* of bodies; when half of it is sent more is asked for, all at once */
 	AHEAD_MS = 1000,
 };
 
-void
-pop3_ahead_clear(struct pop3_session *session)
-{
-	struct pop3_ahead *ahead = session->ahead;
+/* ---- windows */
 
-	session->ahead = NULL;
-	if (ahead == NULL)
+static void
+window_free(struct pop3_window *window)
+{
+	MetadataFetchReply *reply;
+
+	if (window == NULL)
 		return;
-	for (size_t i = 0; i < ahead->count; i++)
-		pop3_ahead_end(&ahead->mails[i]);
-	arena_clear(&ahead->arena);
-	free(ahead);
+	if (window->rows != NULL)
+		(void)metadata_fetch_wait(window->rows, &reply);
+	for (size_t i = 0; i < window->count; i++)
+		pop3_ahead_end(&window->mails[i]);
+	arena_clear(&window->arena);
+	free(window);
+}
+
+static size_t
+at_most(size_t n, size_t max)
+{
+	return n < max ? n : max;
+}
+
+/*
+ * Of `count` messages from `place` on, or as many as there are and fit: their rows are asked for. Nobody waits long for one that is for
+ * later.
+ */
+static struct pop3_window *
+window_new(struct pop3_session *session, size_t place, size_t count, bool is_later)
+{
+	const struct pop3_maildrop *drop = &session->maildrop;
+	struct pop3_window *window = MEM_NEW(struct pop3_window);
+
+	window->call = pop3_call(session);
+	window->call.arena = &window->arena;
+	window->since_ms = clock_mono_ms();
+	if (is_later)
+		window->call.deadline_ms = window->since_ms + AHEAD_MS;
+	window->first = place;
+	window->count = at_most(at_most(count, POP3_WINDOW_MAX), drop->count - place);
+	window->rows = pop3_maildrop_fetch_start(drop, &window->call, place, window->count);
+	return window;
 }
 
 /* Both are in ascending order of UID. */
 static void
-place_rows(struct pop3_ahead *ahead, const struct pop3_maildrop *drop, const MetadataFetchReply *reply)
+place_rows(struct pop3_window *window, const struct pop3_maildrop *drop, const MetadataFetchReply *reply)
 {
 	size_t i = 0;
 
 	for (size_t row = 0; row < reply->n_row; row++) {
-		while (i < ahead->count && drop->uids[ahead->first + i] < reply->row[row]->uid)
+		while (i < window->count && drop->uids[window->first + i] < reply->row[row]->uid)
 			i++;
-		if (i < ahead->count && drop->uids[ahead->first + i] == reply->row[row]->uid && reply->row[row]->mail != NULL)
-			ahead->mails[i].row = reply->row[row];
+		if (i < window->count && drop->uids[window->first + i] == reply->row[row]->uid && reply->row[row]->mail != NULL)
+			window->mails[i].row = reply->row[row];
 	}
 	/* Of those behind the last row nothing is known when there is more. */
 	if (reply->more)
-		ahead->count = i + 1 < ahead->count ? i + 1 : ahead->count;
+		window->count = at_most(i + 1, window->count);
+}
+
+/* Wait for its rows, if that was not done. */
+static enum err
+settle(struct pop3_window *window, const struct pop3_maildrop *drop)
+{
+	struct bus_future *rows = window->rows;
+	MetadataFetchReply *reply;
+
+	window->rows = NULL;
+	if (rows == NULL)
+		return ERR_OK;
+	TRY(metadata_fetch_wait(rows, &reply));
+	place_rows(window, drop, reply);
+	return ERR_OK;
+}
+
+static bool
+has(const struct pop3_window *window, size_t place)
+{
+	return window != NULL && place >= window->first && place < window->first + window->count
+	    && clock_mono_ms() - window->since_ms <= AHEAD_MS;
+}
+
+/* ---- taking */
+
+void
+pop3_ahead_clear(struct pop3_session *session)
+{
+	struct pop3_ahead *ahead = &session->ahead;
+
+	if (ahead->window == NULL)
+		return;
+	metric_add(METRIC_POP3_AHEAD, -1);
+	net_set_rest(session->conn, 0);
+	window_free(ahead->window);
+	window_free(ahead->next);
+	ahead->window = ahead->next = NULL;
+}
+
+/* The window that is held becomes the one that has the message, if there is one. */
+static bool
+move(struct pop3_session *session, size_t place)
+{
+	struct pop3_ahead *ahead = &session->ahead;
+
+	if (has(ahead->window, place))
+		return true;
+	if (!has(ahead->next, place))
+		return false;
+	window_free(ahead->window);
+	ahead->window = ahead->next;
+	ahead->next = NULL;
+	return settle(ahead->window, &session->maildrop) == ERR_OK && has(ahead->window, place);
+}
+
+/* Messages of a new window at `place`: of one that was left in the middle only what it was good for counts. */
+static size_t
+size_at(const struct pop3_ahead *ahead, size_t place)
+{
+	size_t given = ahead->window != NULL ? ahead->taken - ahead->window->first : 0;
+
+	if (ahead->taken == 0 || place != ahead->taken)
+		return 1;
+	return 2 * given > POP3_WINDOW_FIRST ? 2 * given : POP3_WINDOW_FIRST;
 }
 
 static enum err
 fetch(struct pop3_session *session, size_t place)
 {
-	const struct pop3_maildrop *drop = &session->maildrop;
-	struct bus_call call = pop3_call(session);
-	struct pop3_ahead *ahead = MEM_NEW(struct pop3_ahead);
-	size_t count = place == session->expected ? POP3_AHEAD : 1;
-	MetadataFetchReply *reply;
+	struct pop3_ahead *ahead = &session->ahead;
+	size_t count = size_at(ahead, place);
 	enum err err;
 
-	session->ahead = ahead;
-	call.arena = &ahead->arena;
-	ahead->since_ms = clock_mono_ms();
-	ahead->first = place;
-	ahead->count = count < drop->count - place ? count : drop->count - place;
-	err = pop3_maildrop_fetch(drop, &call, place, ahead->count, &reply);
-	if (err == ERR_OK)
-		place_rows(ahead, drop, reply);
-	else
+	pop3_ahead_clear(session);
+	ahead->window = window_new(session, place, count, false);
+	metric_add(METRIC_POP3_AHEAD, 1);
+	err = settle(ahead->window, &session->maildrop);
+	if (err != ERR_OK)
 		pop3_ahead_clear(session);
 	return err;
 }
@@ -70,16 +158,17 @@ fetch(struct pop3_session *session, size_t place)
 enum err
 pop3_ahead_find(struct pop3_session *session, size_t place, struct pop3_ahead_mail **ret_mail)
 {
-	const struct pop3_ahead *ahead = session->ahead;
+	struct pop3_ahead *ahead = &session->ahead;
 
-	if (ahead == NULL || place < ahead->first || place >= ahead->first + ahead->count || clock_mono_ms() - ahead->since_ms > AHEAD_MS) {
-		pop3_ahead_clear(session);
+	if (!move(session, place))
 		TRY(fetch(session, place));
-	}
-	session->expected = place + 1;
-	*ret_mail = &session->ahead->mails[place - session->ahead->first];
+	net_set_rest(session->conn, AHEAD_MS);
+	ahead->taken = place + 1;
+	*ret_mail = &ahead->window->mails[place - ahead->window->first];
 	return (*ret_mail)->row != NULL ? ERR_OK : ERR_NONEXISTENT;
 }
+
+/* ---- bodies */
 
 static void
 begin(struct pop3_session *session, struct pop3_ahead_mail *mail)
@@ -91,21 +180,42 @@ begin(struct pop3_session *session, struct pop3_ahead_mail *mail)
 	mail->is_begun = true;
 }
 
-/* Ask for the bodies from `from` on, all at once, unless enough is under way. */
-static void
-start(struct pop3_session *session, size_t from)
+/* The message at `place`, of either window; NULL: it is not in them, or its rows are not there. */
+static struct pop3_ahead_mail *
+mail_at(const struct pop3_ahead *ahead, size_t place)
 {
-	struct pop3_ahead *ahead = session->ahead;
-	struct blob_reader *readers[POP3_AHEAD];
-	size_t begun = 0, count = 0;
+	struct pop3_window *window = place < ahead->window->first + ahead->window->count ? ahead->window : ahead->next;
+
+	return window != NULL && window->rows == NULL && place < window->first + window->count ? &window->mails[place - window->first] : NULL;
+}
+
+/* Bytes of the bodies from `place` on that are read, or on their way. */
+static uint64_t
+begun_bytes(const struct pop3_session *session, size_t place)
+{
+	const struct pop3_ahead_mail *mail;
 	uint64_t bytes = 0;
 
-	for (size_t i = from; i < ahead->count; i++)
-		begun += ahead->mails[i].is_begun;
-	for (size_t i = from; i < ahead->count && begun < AHEAD_FEW; i++) {
-		struct pop3_ahead_mail *mail = &ahead->mails[i];
+	for (; (mail = mail_at(&session->ahead, place)) != NULL; place++) {
+		if (mail->is_begun)
+			bytes += session->maildrop.sizes[place];
+	}
+	return bytes;
+}
 
-		bytes += session->maildrop.sizes[ahead->first + i];
+/* Ask for the bodies from `place` on, all at once, unless enough is under way. */
+static void
+start(struct pop3_session *session, size_t place)
+{
+	struct blob_reader *readers[2 * POP3_WINDOW_MAX];
+	struct pop3_ahead_mail *mail;
+	size_t count = 0;
+	uint64_t bytes = 0;
+
+	if (begun_bytes(session, place) > AHEAD_BYTES / 2)
+		return;
+	for (; (mail = mail_at(&session->ahead, place)) != NULL; place++) {
+		bytes += session->maildrop.sizes[place];
 		if (bytes > AHEAD_BYTES)
 			break;
 		if (mail->is_begun || mail->row == NULL)
@@ -120,7 +230,7 @@ enum err
 pop3_ahead_first(struct pop3_session *session, struct pop3_ahead_mail *mail, struct str *ret_piece)
 {
 	if (!mail->is_begun)
-		start(session, (size_t)(mail - session->ahead->mails));
+		start(session, session->ahead.taken - 1);
 	/* What failed a while ago may be over. */
 	if (mail->is_begun && blob_reader_next(&mail->in, ret_piece) == ERR_OK)
 		return ERR_OK;
@@ -137,8 +247,30 @@ pop3_ahead_end(struct pop3_ahead_mail *mail)
 	mail->is_begun = false;
 }
 
+/* Rows behind the window: asked for when half of it is given; when little is left they are waited for, if they have not come meanwhile. */
+static void
+look_behind(struct pop3_session *session)
+{
+	struct pop3_ahead *ahead = &session->ahead;
+	struct pop3_window *window = ahead->window;
+	size_t given = ahead->taken - window->first, end = window->first + window->count;
+
+	if (window->count == 1 || 2 * given < window->count)
+		return;
+	if (ahead->next == NULL && end < session->maildrop.count)
+		ahead->next = window_new(session, end, 2 * window->count, true);
+	if (ahead->next == NULL || ahead->next->rows == NULL || 4 * given < 3 * window->count)
+		return;
+	net_flush(session->conn);
+	if (settle(ahead->next, &session->maildrop) == ERR_OK)
+		return;
+	window_free(ahead->next);
+	ahead->next = NULL;
+}
+
 void
 pop3_ahead_start(struct pop3_session *session, size_t place)
 {
-	start(session, place + 1 - session->ahead->first);
+	look_behind(session);
+	start(session, place + 1);
 }

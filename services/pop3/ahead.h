@@ -1,16 +1,21 @@
 /*
  * Messages that will be asked for next: who takes one after the other, as all programs do that empty a maildrop, finds the next ones read.
  *
- * Rows and bodies are held between commands, but bounded, and rows for no longer than a second: what another session expunges within it may
- * still be read here, as it may in the snapshot that RFC 1939 s. 4 speaks of.
+ * A window is held between commands: the rows of some messages, and short bodies of those that come next. When half of it is given the rows
+ * of the one behind it are asked for, so that nobody waits for them. It is let go a second after it was opened, or after the last command:
+ * what another session expunges within it may still be read here, as it may in the snapshot that RFC 1939 s. 4 speaks of.
  */
 #ifndef SORA_POP3_AHEAD_H
 #define SORA_POP3_AHEAD_H
 
 #include "libcommon/blob/blob.h"
+#include "proto/metadata.client.h"
 #include "services/pop3/maildrop.h"
 
-enum { POP3_AHEAD = 128 };
+enum {
+	POP3_WINDOW_FIRST = 8, /* messages of the first window; of each one behind it twice as many */
+	POP3_WINDOW_MAX = 128,
+};
 
 struct pop3_ahead_mail {
 	const MetadataFetchReply__Row *row; /* NULL: another session has expunged it */
@@ -18,11 +23,21 @@ struct pop3_ahead_mail {
 	struct blob_reader in;              /* if it is: all of the body */
 };
 
-struct pop3_ahead {
+/* It stays where it is. */
+struct pop3_window {
 	struct arena arena;
+	struct bus_call call;
+	struct bus_future *rows;            /* not NULL: they are on their way */
 	int64_t since_ms;
 	size_t first, count;                /* places in the maildrop */
-	struct pop3_ahead_mail mails[POP3_AHEAD];
+	struct pop3_ahead_mail mails[POP3_WINDOW_MAX];
+};
+
+/* Zeroed: nothing is read ahead. */
+struct pop3_ahead {
+	struct pop3_window *window;         /* the one that messages are taken from */
+	struct pop3_window *next;           /* behind it, or NULL */
+	size_t taken;                       /* number of the last message that was taken: who goes on there goes on to the end */
 };
 
 struct pop3_session;

@@ -112,8 +112,8 @@ pop3_maildrop_undelete(struct pop3_maildrop *drop)
 	drop->deleted = 0;
 }
 
-enum err
-pop3_maildrop_fetch(const struct pop3_maildrop *drop, struct bus_call *call, size_t place, size_t count, MetadataFetchReply **ret_reply)
+struct bus_future *
+pop3_maildrop_fetch_start(const struct pop3_maildrop *drop, struct bus_call *call, size_t place, size_t count)
 {
 	MetadataUidRange range = METADATA_UID_RANGE__INIT, *ranges = &range;
 	MetadataFetchRequest request = METADATA_FETCH_REQUEST__INIT;
@@ -125,7 +125,7 @@ pop3_maildrop_fetch(const struct pop3_maildrop *drop, struct bus_call *call, siz
 	request.n_uids = 1;
 	request.uids = &ranges;
 	request.parts = true;
-	return metadata_fetch(call, &request, ret_reply);
+	return metadata_fetch_start(call, &request);
 }
 
 /* The messages that are marked, as ranges: neighbours in the maildrop are neighbours in the mailbox. */

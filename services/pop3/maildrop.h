@@ -39,9 +39,11 @@ void pop3_maildrop_delete(struct pop3_maildrop *drop, size_t place);
 /* RSET. */
 void pop3_maildrop_undelete(struct pop3_maildrop *drop);
 
-/* Where the bytes of `count` messages from `place` on are, in call->arena. Of what another session has expunged there is no row. */
-enum err pop3_maildrop_fetch(const struct pop3_maildrop *drop, struct bus_call *call, size_t place, size_t count,
-    MetadataFetchReply **ret_reply);
+/*
+ * Ask where the bytes of `count` messages from `place` on are; for metadata_fetch_wait. Of what another session has expunged there will be
+ * no row.
+ */
+struct bus_future *pop3_maildrop_fetch_start(const struct pop3_maildrop *drop, struct bus_call *call, size_t place, size_t count);
 /* UPDATE: remove what is marked, all or nothing. Done twice is done once. */
 enum err pop3_maildrop_update(const struct pop3_maildrop *drop, struct bus_call *call);
 

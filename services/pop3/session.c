@@ -153,7 +153,6 @@ session_open(struct net_conn *conn)
 	session->conn = conn;
 	session->server = net_self(conn);
 	session->state = POP3_AUTHORIZATION;
-	session->expected = SIZE_MAX;
 	/* Proxies know by this word that they may say XCLIENT, without asking for CAPA. */
 	return pop3_ok(session, "%s%.*s POP3 Sora", net_can_xclient(conn) ? "[XCLIENT] " : "", STR_ARG(session->server->context->hostname));
 }
@@ -181,6 +180,14 @@ session_run(struct net_conn *conn)
 			arena_clear(&session->arena);
 	} while (err == ERR_OK);
 	return err == ERR_AGAIN ? ERR_OK : err;
+}
+
+/* It goes on no more, or later: nothing is held for it. */
+static enum err
+session_wake(struct net_conn *conn)
+{
+	pop3_ahead_clear(net_session(conn));
+	return ERR_OK;
 }
 
 /* RFC 1939 s. 3: who is silent for too long is told nothing. */
@@ -211,6 +218,7 @@ const struct net_protocol pop3_protocol = {
 	.open = session_open,
 	.frame = session_frame,
 	.run = session_run,
+	.wake = session_wake,
 	.bye = session_bye,
 	.close = session_close,
 };

@@ -39,8 +39,7 @@ struct pop3_session {
 	bool is_utf8;         /* RFC 6856: UTF8 was sent */
 	unsigned logins_failed, errors;
 	struct pop3_maildrop maildrop;
-	struct pop3_ahead *ahead; /* NULL: nothing is read ahead */
-	size_t expected;      /* the place behind the last that was taken: who goes on there goes on to the end */
+	struct pop3_ahead ahead;
 };
 
 extern const struct net_protocol pop3_protocol;
