@@ -2,6 +2,9 @@
 #include "services/metadata/rpc/rpc.h"
 
 enum { PAGE_ROWS = 256, TEXT_ROWS = 512, REPLY_BYTES = 2 << 20, TEXTS = 3 };
+/* The wide columns of a mail that somebody made to hurt have up to 1 MiB: those of long rows are not read with many others'. */
+enum { LONG_BYTES = 32 * 1024, LONG_ROWS = 16 };
+enum { COLUMN_UID, COLUMN_IS_LONG, COLUMN_FIRST };
 
 /*
  * Which are wanted comes first, in the order of the UIDs, as their ranges are; then their wide rows, one by one. LATERALs keep the order: an
@@ -10,15 +13,16 @@ enum { PAGE_ROWS = 256, TEXT_ROWS = 512, REPLY_BYTES = 2 << 20, TEXTS = 3 };
 #define FROM_WANTED " FROM (SELECT w.uid, w.message FROM unnest($3, $4) r(f, l), LATERAL (SELECT uid, message FROM entries" \
 	"  WHERE account = $1 AND mailbox = $2 AND uid BETWEEN r.f AND r.l ORDER BY uid LIMIT $5) w" \
 	"  WHERE EXISTS (SELECT FROM mailbox_state WHERE account = $1 AND mailbox = $2) LIMIT $5) e" \
-	", LATERAL (SELECT * FROM messages WHERE account = $1 AND message = e.message OFFSET 0) m"
-#define TEXT_COLUMNS "CASE WHEN $6 THEN m.envelope END, CASE WHEN $7 THEN m.bodystructure END, CASE WHEN $8 THEN m.body END"
+	", LATERAL (SELECT *, octet_length(envelope) + octet_length(bodystructure) + octet_length(body) + octet_length(parts)" \
+	"  + octet_length(fields) > $6 AS is_long FROM messages WHERE account = $1 AND message = e.message OFFSET 0) m"
+#define WIDE(number, column) "CASE WHEN $" number " AND NOT m.is_long THEN m." column " END"
+#define TEXT_COLUMNS WIDE("7", "envelope") "," WIDE("8", "bodystructure") "," WIDE("9", "body")
 
 static const struct pg_statement fetch_statement = { "fetch",
-	"SELECT e.uid, m.email_id, m.blob_size, " TEXT_COLUMNS ","
-	" CASE WHEN $9 THEN m.parts END, CASE WHEN $10 THEN m.fields END, m.is_fields_complete, m.parser_version,"
-	" CASE WHEN $9 THEN m.prefix END, CASE WHEN $9 THEN m.blob END, m.put_ms" FROM_WANTED };
+	"SELECT e.uid, m.is_long, m.email_id, m.blob_size, " TEXT_COLUMNS "," WIDE("10", "parts") "," WIDE("11", "fields") ","
+	" m.is_fields_complete, m.parser_version, CASE WHEN $10 THEN m.prefix END, CASE WHEN $10 THEN m.blob END, m.put_ms" FROM_WANTED };
 
-static const struct pg_statement texts_statement = { "fetch_texts", "SELECT e.uid, " TEXT_COLUMNS FROM_WANTED };
+static const struct pg_statement texts_statement = { "fetch_texts", "SELECT e.uid, m.is_long, " TEXT_COLUMNS FROM_WANTED };
 
 static MetadataFetchReply__Row *
 row_read(const struct pg_rows *rows, size_t row, struct arena *arena, size_t *bytes)
@@ -28,28 +32,33 @@ row_read(const struct pg_rows *rows, size_t row, struct arena *arena, size_t *by
 
 	metadata_fetch_reply__row__init(out);
 	metadata_mail__init(mail);
-	out->uid = (uint32_t)pg_int(rows, row, 0);
-	out->email_id = (uint64_t)pg_int(rows, row, 1);
-	out->prefix = data_of(pg_bytes(rows, row, 10));
+	out->uid = (uint32_t)pg_int(rows, row, COLUMN_UID);
+	out->email_id = (uint64_t)pg_int(rows, row, 2);
+	out->prefix = data_of(pg_bytes(rows, row, 11));
 	out->mail = mail;
-	mail->blob_size = (uint64_t)pg_int(rows, row, 2);
-	mail->envelope = data_of(pg_bytes(rows, row, 3));
-	mail->bodystructure = data_of(pg_bytes(rows, row, 4));
-	mail->body = data_of(pg_bytes(rows, row, 5));
-	mail->parts = data_of(pg_bytes(rows, row, 6));
-	mail->fields = data_of(pg_bytes(rows, row, 7));
-	mail->fields_complete = pg_int(rows, row, 8) != 0;
-	mail->parser_version = (uint32_t)pg_int(rows, row, 9);
-	mail->blob = data_of(pg_bytes(rows, row, 11));
-	mail->put_ms = pg_int(rows, row, 12);
+	mail->blob_size = (uint64_t)pg_int(rows, row, 3);
+	mail->envelope = data_of(pg_bytes(rows, row, 4));
+	mail->bodystructure = data_of(pg_bytes(rows, row, 5));
+	mail->body = data_of(pg_bytes(rows, row, 6));
+	mail->parts = data_of(pg_bytes(rows, row, 7));
+	mail->fields = data_of(pg_bytes(rows, row, 8));
+	mail->fields_complete = pg_int(rows, row, 9) != 0;
+	mail->parser_version = (uint32_t)pg_int(rows, row, 10);
+	mail->blob = data_of(pg_bytes(rows, row, 12));
+	mail->put_ms = pg_int(rows, row, 13);
 	*bytes += metadata_mail__get_packed_size(mail) + out->prefix.len + 32;
 	return out;
 }
 
-/* The rows from `from` on, `count` at most, with the first `columns` of those that may be wanted. */
+/* What is asked for: the statement, and how many rows at most, with the first `columns` of those that may be wanted. */
+struct page {
+	const struct pg_statement *statement;
+	size_t rows, columns;
+};
+
 static enum err
-read_rows(struct rpc *rpc, const struct pg_statement *statement, const MetadataFetchRequest *req, uint32_t from, size_t count,
-    size_t columns, struct pg_rows *ret)
+run_page(struct rpc *rpc, const struct page *page, const MetadataFetchRequest *req, uint32_t from, size_t count, int64_t long_bytes,
+    struct pg_rows *ret)
 {
 	const bool wanted[] = { req->envelope, req->bodystructure, req->body, req->parts, req->fields };
 	struct pg_args args = { .arena = rpc->arena };
@@ -58,19 +67,41 @@ read_rows(struct rpc *rpc, const struct pg_statement *statement, const MetadataF
 	pg_arg_int4(&args, req->mailbox <= INT32_MAX ? (int32_t)req->mailbox : 0);
 	TRY(ranges_args(&args, req->uids, req->n_uids, from));
 	pg_arg_int(&args, (int64_t)count);
-	for (size_t i = 0; i < columns; i++)
+	pg_arg_int(&args, long_bytes);
+	for (size_t i = 0; i < page->columns; i++)
 		pg_arg_bool(&args, wanted[i]);
-	return metadata_read(rpc, statement, &args, ret);
+	return metadata_read(rpc, page->statement, &args, ret);
+}
+
+/* The rows from `from` on, up to the first long one; where that is the first, it and a few more. *ret_more: there may be others behind. */
+static enum err
+read_page(struct rpc *rpc, const struct page *page, const MetadataFetchRequest *req, uint32_t from, struct pg_rows *ret, bool *ret_more)
+{
+	size_t count = 0;
+
+	TRY(run_page(rpc, page, req, from, page->rows, LONG_BYTES, ret));
+	while (count < ret->count && pg_int(ret, count, COLUMN_IS_LONG) == 0)
+		count++;
+	*ret_more = count < ret->count || ret->count == page->rows;
+	if (count > 0 || ret->count == 0) {
+		ret->count = count;
+		return ERR_OK;
+	}
+	TRY(run_page(rpc, page, req, from, LONG_ROWS, INT64_MAX, ret));
+	*ret_more = ret->count == LONG_ROWS;
+	return ERR_OK;
 }
 
 /* One page of rows behind `*from`. ERR_AGAIN: there may be more, and room for it. */
 static enum err
 fetch_page(struct rpc *rpc, const MetadataFetchRequest *req, uint32_t *from, size_t *bytes, MetadataFetchReply *reply)
 {
+	static const struct page page = { &fetch_statement, PAGE_ROWS, TEXTS + 2 };
 	MetadataFetchReply__Row **all;
 	struct pg_rows rows;
+	bool more;
 
-	TRY(read_rows(rpc, &fetch_statement, req, *from, PAGE_ROWS, 5, &rows));
+	TRY(read_page(rpc, &page, req, *from, &rows, &more));
 	all = ARENA_ARRAY(rpc->arena, MetadataFetchReply__Row *, reply->n_row + rows.count + 1);
 	if (reply->n_row > 0)
 		memcpy(all, reply->row, reply->n_row * sizeof(*all));
@@ -84,7 +115,7 @@ fetch_page(struct rpc *rpc, const MetadataFetchRequest *req, uint32_t *from, siz
 		}
 		reply->row[reply->n_row++] = row;
 	}
-	if (rows.count < PAGE_ROWS || reply->row[reply->n_row - 1]->uid == UINT32_MAX)
+	if (!more || reply->row[reply->n_row - 1]->uid == UINT32_MAX)
 		return ERR_OK;
 	*from = reply->row[reply->n_row - 1]->uid + 1;
 	return ERR_AGAIN;
@@ -99,8 +130,8 @@ count_texts(const struct pg_rows *rows, size_t *ret_bytes)
 	for (count = 0; count < rows->count; count++) {
 		size_t more = 0;
 
-		for (int column = 1; column <= TEXTS; column++)
-			more += pg_bytes(rows, count, column).len;
+		for (int i = 0; i < TEXTS; i++)
+			more += pg_bytes(rows, count, COLUMN_FIRST + i).len;
 		if (bytes + more > REPLY_BYTES && count > 0)
 			break;
 		bytes += more;
@@ -112,9 +143,9 @@ count_texts(const struct pg_rows *rows, size_t *ret_bytes)
 static void
 add_texts(const struct pg_rows *rows, size_t row, const bool wanted[TEXTS], MetadataFetchReply__Texts *texts)
 {
-	texts->uid[texts->n_uid++] = (uint32_t)pg_int(rows, row, 0);
+	texts->uid[texts->n_uid++] = (uint32_t)pg_int(rows, row, COLUMN_UID);
 	for (int i = 0; i < TEXTS; i++) {
-		struct str text = pg_bytes(rows, row, 1 + i);
+		struct str text = pg_bytes(rows, row, COLUMN_FIRST + i);
 
 		if (!wanted[i])
 			continue;
@@ -129,12 +160,14 @@ add_texts(const struct pg_rows *rows, size_t row, const bool wanted[TEXTS], Meta
 static enum err
 fetch_texts(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply *reply)
 {
+	static const struct page page = { &texts_statement, TEXT_ROWS, TEXTS };
 	const bool wanted[TEXTS] = { req->envelope, req->bodystructure, req->body };
 	MetadataFetchReply__Texts *texts = ARENA_NEW(rpc->arena, MetadataFetchReply__Texts);
 	struct pg_rows rows;
 	size_t count, bytes;
+	bool more;
 
-	TRY(read_rows(rpc, &texts_statement, req, 1, TEXT_ROWS, TEXTS, &rows));
+	TRY(read_page(rpc, &page, req, 1, &rows, &more));
 	count = count_texts(&rows, &bytes);
 	metadata_fetch_reply__texts__init(texts);
 	texts->uid = ARENA_ARRAY(rpc->arena, uint32_t, count + 1);
@@ -143,7 +176,7 @@ fetch_texts(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply
 	for (size_t i = 0; i < count; i++)
 		add_texts(&rows, i, wanted, texts);
 	reply->texts = texts;
-	reply->more = count < rows.count || rows.count == TEXT_ROWS;
+	reply->more = more || count < rows.count;
 	return ERR_OK;
 }
 

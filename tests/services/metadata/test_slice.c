@@ -106,6 +106,43 @@ Test(metadata_slice, texts_come_in_pages)
 	cr_expect(reply->more);
 }
 
+/* The first answer ends before the first long one; the next one begins there and has sixteen, however many are behind it; nothing is left out. */
+Test(metadata_slice, long_rows_are_not_read_with_many_others)
+{
+	uint64_t account = make_account("alice", 0);
+	const uint32_t behind[] = { 1, 3, 19, 25 };
+	MetadataFetchRequest fetch = METADATA_FETCH_REQUEST__INIT;
+	MetadataFetchReply *reply;
+
+	for (int i = 0; i < 24; i++)
+		cr_assert_eq(deliver(0, account, NULL, 1000), ERR_OK);
+	sql("UPDATE messages m SET envelope = convert_to(repeat('e', 30000 + 5000 * (e.uid BETWEEN 3 AND 22)::int) || e.uid, 'UTF8')"
+	    " FROM entries e WHERE e.account = m.account AND e.message = m.message");
+	fetch.account = account;
+	fetch.mailbox = mailbox_of(account, "INBOX");
+	fetch.n_uids = 1;
+	fetch.envelope = true;
+	fetch.texts = true;
+	for (size_t page = 0; page < 3; page++) {
+		uint32_t count = behind[page + 1] - behind[page];
+
+		fetch.uids = range(behind[page], UINT32_MAX);
+		cr_assert_eq(metadata_fetch(user(1, account), &fetch, &reply), ERR_OK);
+		cr_assert_eq(reply->texts->n_uid, count, "page %zu: %zu", page, reply->texts->n_uid);
+		cr_expect_eq(reply->texts->uid[0], behind[page]);
+		cr_expect_gt(reply->texts->length[count - 1], 30000);
+		cr_expect_eq(reply->more, page < 2, "page %zu", page);
+	}
+	fetch.texts = false;
+	fetch.uids = range(1, UINT32_MAX);
+	cr_assert_eq(metadata_fetch(user(1, account), &fetch, &reply), ERR_OK);
+	cr_assert_eq(reply->n_row, 24);
+	for (uint32_t i = 0; i < 24; i++) {
+		cr_expect_eq(reply->row[i]->uid, i + 1);
+		cr_expect_gt(reply->row[i]->mail->envelope.len, i >= 2 && i < 22 ? 35000 : 30000);
+	}
+}
+
 Test(metadata_slice, store_copy_move_expunge_keep_the_counts)
 {
 	uint64_t account = make_account("bob", 0), inbox = mailbox_of(account, "INBOX");
