@@ -10,7 +10,9 @@
 
 enum {
 	AHEAD_BYTES = 256 * 1024, /* of bodies; when half of it is sent more is asked for, all at once */
-	AHEAD_MS = 1000,
+	ROWS_BYTES = 256 * 1024,  /* a window with more does not outlive its command */
+	AHEAD_MS = 1000,          /* it is held, and its bodies are waited for */
+	ROWS_MS = 300,            /* so long are rows waited for that nobody wants yet */
 };
 
 /* ---- windows */
@@ -36,12 +38,9 @@ at_most(size_t n, size_t max)
 	return n < max ? n : max;
 }
 
-/*
- * Of `count` messages from `place` on, or as many as there are and fit: their rows are asked for. Nobody waits long for one that is for
- * later.
- */
+/* Of `count` messages from `place` on, or as many as there are and fit: their rows are asked for. `wait_ms`: 0 for as long as usual. */
 static struct pop3_window *
-window_new(struct pop3_session *session, size_t place, size_t count, bool is_later)
+window_new(struct pop3_session *session, size_t place, size_t count, int64_t wait_ms)
 {
 	const struct pop3_maildrop *drop = &session->maildrop;
 	struct pop3_window *window = MEM_NEW(struct pop3_window);
@@ -49,8 +48,8 @@ window_new(struct pop3_session *session, size_t place, size_t count, bool is_lat
 	window->call = pop3_call(session);
 	window->call.arena = &window->arena;
 	window->since_ms = clock_mono_ms();
-	if (is_later)
-		window->call.deadline_ms = window->since_ms + AHEAD_MS;
+	if (wait_ms > 0)
+		window->call.deadline_ms = window->since_ms + wait_ms;
 	window->first = place;
 	window->count = at_most(at_most(count, POP3_WINDOW_MAX), drop->count - place);
 	window->rows = pop3_maildrop_fetch_start(drop, &window->call, place, window->count);
@@ -90,10 +89,15 @@ settle(struct pop3_window *window, const struct pop3_maildrop *drop)
 }
 
 static bool
+is_old(const struct pop3_window *window)
+{
+	return clock_mono_ms() - window->since_ms > AHEAD_MS;
+}
+
+static bool
 has(const struct pop3_window *window, size_t place)
 {
-	return window != NULL && place >= window->first && place < window->first + window->count
-	    && clock_mono_ms() - window->since_ms <= AHEAD_MS;
+	return window != NULL && place >= window->first && place < window->first + window->count && !is_old(window);
 }
 
 /* ---- taking */
@@ -112,6 +116,15 @@ pop3_ahead_clear(struct pop3_session *session)
 	ahead->window = ahead->next = NULL;
 }
 
+void
+pop3_ahead_expire(struct pop3_session *session)
+{
+	const struct pop3_ahead *ahead = &session->ahead;
+
+	if (ahead->window != NULL && is_old(ahead->window) && (ahead->next == NULL || is_old(ahead->next)))
+		pop3_ahead_clear(session);
+}
+
 /* The window that is held becomes the one that has the message, if there is one. */
 static bool
 move(struct pop3_session *session, size_t place)
@@ -125,57 +138,60 @@ move(struct pop3_session *session, size_t place)
 	window_free(ahead->window);
 	ahead->window = ahead->next;
 	ahead->next = NULL;
+	ahead->given = 0;
 	return settle(ahead->window, &session->maildrop) == ERR_OK && has(ahead->window, place);
-}
-
-/* Messages of a new window at `place`: of one that was left in the middle only what it was good for counts. */
-static size_t
-size_at(const struct pop3_ahead *ahead, size_t place)
-{
-	size_t given = ahead->window != NULL ? ahead->taken - ahead->window->first : 0;
-
-	if (ahead->taken == 0 || place != ahead->taken)
-		return 1;
-	return 2 * given > POP3_WINDOW_FIRST ? 2 * given : POP3_WINDOW_FIRST;
 }
 
 static enum err
 fetch(struct pop3_session *session, size_t place)
 {
 	struct pop3_ahead *ahead = &session->ahead;
-	size_t count = size_at(ahead, place);
+	size_t count = place == ahead->taken ? 2 * ahead->given : 0;
 	enum err err;
 
 	pop3_ahead_clear(session);
-	ahead->window = window_new(session, place, count, false);
+	ahead->window = window_new(session, place, count > 0 ? count : 1, 0);
 	metric_add(METRIC_POP3_AHEAD, 1);
 	err = settle(ahead->window, &session->maildrop);
-	if (err != ERR_OK)
+	if (err != ERR_OK) {
 		pop3_ahead_clear(session);
-	return err;
+		return err;
+	}
+	ahead->window->since_ms = clock_mono_ms();
+	ahead->given = 0;
+	return ERR_OK;
 }
 
 enum err
 pop3_ahead_find(struct pop3_session *session, size_t place, struct pop3_ahead_mail **ret_mail)
 {
 	struct pop3_ahead *ahead = &session->ahead;
+	struct pop3_ahead_mail *mails;
 
 	if (!move(session, place))
 		TRY(fetch(session, place));
 	net_set_rest(session->conn, AHEAD_MS);
+	mails = ahead->window->mails;
+	*ret_mail = &mails[place - ahead->window->first];
+	/* Those that were left out are not wanted. */
+	while (mails < *ret_mail)
+		pop3_ahead_end(mails++);
+	ahead->given++;
 	ahead->taken = place + 1;
-	*ret_mail = &ahead->window->mails[place - ahead->window->first];
 	return (*ret_mail)->row != NULL ? ERR_OK : ERR_NONEXISTENT;
 }
 
 /* ---- bodies */
 
+/* Nobody waits long for one that is for later. */
 static void
-begin(struct pop3_session *session, struct pop3_ahead_mail *mail)
+begin(struct pop3_session *session, struct pop3_ahead_mail *mail, bool is_later)
 {
 	struct bus_call call = pop3_call(session);
 	ProtobufCBinaryData ref = mail->row->mail->blob;
 
+	if (is_later)
+		call.deadline_ms = clock_mono_ms() + AHEAD_MS;
 	blob_reader_begin(&mail->in, &call, str_from(ref.data, ref.len), 0, UINT64_MAX);
 	mail->is_begun = true;
 }
@@ -215,27 +231,36 @@ start(struct pop3_session *session, size_t place)
 	if (begun_bytes(session, place) > AHEAD_BYTES / 2)
 		return;
 	for (; (mail = mail_at(&session->ahead, place)) != NULL; place++) {
+		if (mail->row == NULL || session->maildrop.is_deleted[place])
+			continue;
 		bytes += session->maildrop.sizes[place];
 		if (bytes > AHEAD_BYTES)
 			break;
-		if (mail->is_begun || mail->row == NULL)
+		if (mail->is_begun)
 			continue;
-		begin(session, mail);
+		begin(session, mail, place >= session->ahead.taken);
 		readers[count++] = &mail->in;
 	}
+	if (count > 0)
+		net_flush(session->conn);
 	blob_readers_start(readers, count);
 }
 
 enum err
 pop3_ahead_first(struct pop3_session *session, struct pop3_ahead_mail *mail, struct str *ret_piece)
 {
-	if (!mail->is_begun)
+	bool was_begun = mail->is_begun;
+	enum err err = ERR_AGAIN;
+
+	if (!was_begun)
 		start(session, session->ahead.taken - 1);
+	if (mail->is_begun)
+		err = blob_reader_next(&mail->in, ret_piece);
+	if (err == ERR_OK || (mail->is_begun && !was_begun))
+		return err;
 	/* What failed a while ago may be over. */
-	if (mail->is_begun && blob_reader_next(&mail->in, ret_piece) == ERR_OK)
-		return ERR_OK;
 	pop3_ahead_end(mail);
-	begin(session, mail);
+	begin(session, mail, false);
 	return blob_reader_next(&mail->in, ret_piece);
 }
 
@@ -255,22 +280,27 @@ look_behind(struct pop3_session *session)
 	struct pop3_window *window = ahead->window;
 	size_t given = ahead->taken - window->first, end = window->first + window->count;
 
-	if (window->count == 1 || 2 * given < window->count)
-		return;
-	if (ahead->next == NULL && end < session->maildrop.count)
-		ahead->next = window_new(session, end, 2 * window->count, true);
-	if (ahead->next == NULL || ahead->next->rows == NULL || 4 * given < 3 * window->count)
+	if (window->count == 1 || window->is_last || 2 * given < window->count || end == session->maildrop.count)
 		return;
 	net_flush(session->conn);
-	if (settle(ahead->next, &session->maildrop) == ERR_OK)
+	if (ahead->next == NULL)
+		ahead->next = window_new(session, end, 2 * window->count, ROWS_MS);
+	if (4 * given < 3 * window->count || settle(ahead->next, &session->maildrop) == ERR_OK)
 		return;
 	window_free(ahead->next);
 	ahead->next = NULL;
+	window->is_last = true;
 }
 
 void
 pop3_ahead_start(struct pop3_session *session, size_t place)
 {
+	const struct pop3_window *window = session->ahead.window;
+
+	if (!has(window, place) || window->arena.used_bytes > ROWS_BYTES) {
+		pop3_ahead_clear(session);
+		return;
+	}
 	look_behind(session);
 	start(session, place + 1);
 }

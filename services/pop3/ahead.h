@@ -1,9 +1,10 @@
 /*
  * Messages that will be asked for next: who takes one after the other, as all programs do that empty a maildrop, finds the next ones read.
  *
- * A window is held between commands: the rows of some messages, and short bodies of those that come next. When half of it is given the rows
- * of the one behind it are asked for, so that nobody waits for them. It is let go a second after it was opened, or after the last command:
- * what another session expunges within it may still be read here, as it may in the snapshot that RFC 1939 s. 4 speaks of.
+ * A window is held between commands: the rows of some messages, and short bodies of those that come next. It has twice as many as the last
+ * one was good for, one at first. When half of it is given the rows of the one behind it are asked for, so that nobody waits for them. It is
+ * let go a second after it was opened, or after the last command: what another session expunges within it may still be read here, as it may
+ * in the snapshot that RFC 1939 s. 4 speaks of.
  */
 #ifndef SORA_POP3_AHEAD_H
 #define SORA_POP3_AHEAD_H
@@ -12,10 +13,7 @@
 #include "proto/metadata.client.h"
 #include "services/pop3/maildrop.h"
 
-enum {
-	POP3_WINDOW_FIRST = 8, /* messages of the first window; of each one behind it twice as many */
-	POP3_WINDOW_MAX = 128,
-};
+enum { POP3_WINDOW_MAX = 128 };
 
 struct pop3_ahead_mail {
 	const MetadataFetchReply__Row *row; /* NULL: another session has expunged it */
@@ -30,6 +28,7 @@ struct pop3_window {
 	struct bus_future *rows;            /* not NULL: they are on their way */
 	int64_t since_ms;
 	size_t first, count;                /* places in the maildrop */
+	bool is_last;                       /* the rows behind it could not be had: they are not asked for again */
 	struct pop3_ahead_mail mails[POP3_WINDOW_MAX];
 };
 
@@ -37,6 +36,7 @@ struct pop3_window {
 struct pop3_ahead {
 	struct pop3_window *window;         /* the one that messages are taken from */
 	struct pop3_window *next;           /* behind it, or NULL */
+	size_t given;                       /* messages taken from the window, or from the last one there was */
 	size_t taken;                       /* number of the last message that was taken: who goes on there goes on to the end */
 };
 
@@ -50,8 +50,10 @@ enum err pop3_ahead_find(struct pop3_session *session, size_t place, struct pop3
  */
 enum err pop3_ahead_first(struct pop3_session *session, struct pop3_ahead_mail *mail, struct str *ret_piece);
 void pop3_ahead_end(struct pop3_ahead_mail *mail);
-/* The message at `place` is sent: begin to read those behind it. */
+/* The message at `place` is sent: begin to read those behind it. Sends what was written before it waits for anything. */
 void pop3_ahead_start(struct pop3_session *session, size_t place);
+/* Let go of what is too old to be used. */
+void pop3_ahead_expire(struct pop3_session *session);
 /* Forget all. */
 void pop3_ahead_clear(struct pop3_session *session);
 

@@ -179,14 +179,18 @@ session_run(struct net_conn *conn)
 		if (session->sasl == NULL)
 			arena_clear(&session->arena);
 	} while (err == ERR_OK);
+	pop3_ahead_expire(session);
 	return err == ERR_AGAIN ? ERR_OK : err;
 }
 
-/* It goes on no more, or later: nothing is held for it. */
+/* The client goes on no more, or later: nothing is held for it, and what comes then follows nothing. */
 static enum err
 session_wake(struct net_conn *conn)
 {
-	pop3_ahead_clear(net_session(conn));
+	struct pop3_session *session = net_session(conn);
+
+	pop3_ahead_clear(session);
+	session->ahead = (struct pop3_ahead){ 0 };
 	return ERR_OK;
 }
 

@@ -109,8 +109,9 @@ refuse(struct pop3_session *session, size_t place, enum err err, const struct bu
 	return pop3_err(session, err, "%s", err_row(err)->text);
 }
 
+/* *ret_is_sent: all of it. */
 static enum err
-send_whole(struct pop3_session *session, size_t place, struct pop3_ahead_mail *mail)
+send_whole(struct pop3_session *session, size_t place, struct pop3_ahead_mail *mail, bool *ret_is_sent)
 {
 	struct pop3_stuffer out = { .lines = POP3_ALL_LINES };
 	struct bus_call call = pop3_call(session);
@@ -119,6 +120,7 @@ send_whole(struct pop3_session *session, size_t place, struct pop3_ahead_mail *m
 	uint64_t at;
 	enum err err, sent;
 
+	*ret_is_sent = false;
 	err = pop3_ahead_first(session, mail, &piece);
 	if (err == ERR_OK)
 		err = begin(session, str_of(mail->row->prefix), piece, mail->row->mail->blob_size, &first);
@@ -137,7 +139,10 @@ send_whole(struct pop3_session *session, size_t place, struct pop3_ahead_mail *m
 		err = ERR_CORRUPT;
 	if (err != ERR_OK)
 		return break_off(session, place, err);
-	return sent == ERR_OK ? send_end(session, &out) : sent;
+	TRY(sent);
+	TRY(send_end(session, &out));
+	*ret_is_sent = true;
+	return ERR_OK;
 }
 
 /* The beginning of the body, with its header if that is not very long. */
@@ -207,14 +212,15 @@ retr_run(struct pop3_session *session, const struct pop3_request *request)
 {
 	struct pop3_ahead_mail *mail;
 	size_t place;
+	bool is_sent;
 	enum err err;
 
 	TRY(find(session, request, &place, &mail));
 	if (mail == NULL)
 		return ERR_OK;
-	err = send_whole(session, place, mail);
+	err = send_whole(session, place, mail, &is_sent);
 	pop3_ahead_end(mail);
-	if (err == ERR_OK)
+	if (is_sent)
 		pop3_ahead_start(session, place);
 	return err;
 }
