@@ -11,8 +11,7 @@
 enum {
 	AHEAD_BYTES = 256 * 1024, /* of bodies; when half of it is sent more is asked for, all at once */
 	ROWS_BYTES = 256 * 1024,  /* a window with more does not outlive its command */
-	AHEAD_MS = 1000,          /* it is held, and its bodies are waited for */
-	ROWS_MS = 300,            /* so long are rows waited for that nobody wants yet */
+	AHEAD_MS = 1000,          /* it is held, and waited for */
 };
 
 /* ---- windows */
@@ -38,9 +37,12 @@ at_most(size_t n, size_t max)
 	return n < max ? n : max;
 }
 
-/* Of `count` messages from `place` on, or as many as there are and fit: their rows are asked for. `wait_ms`: 0 for as long as usual. */
+/*
+ * Of `count` messages from `place` on, or as many as there are and fit: their rows are asked for. Nobody waits long for one that is for
+ * later.
+ */
 static struct pop3_window *
-window_new(struct pop3_session *session, size_t place, size_t count, int64_t wait_ms)
+window_new(struct pop3_session *session, size_t place, size_t count, bool is_later)
 {
 	const struct pop3_maildrop *drop = &session->maildrop;
 	struct pop3_window *window = MEM_NEW(struct pop3_window);
@@ -48,8 +50,8 @@ window_new(struct pop3_session *session, size_t place, size_t count, int64_t wai
 	window->call = pop3_call(session);
 	window->call.arena = &window->arena;
 	window->since_ms = clock_mono_ms();
-	if (wait_ms > 0)
-		window->call.deadline_ms = window->since_ms + wait_ms;
+	if (is_later)
+		window->call.deadline_ms = window->since_ms + AHEAD_MS;
 	window->first = place;
 	window->count = at_most(at_most(count, POP3_WINDOW_MAX), drop->count - place);
 	window->rows = pop3_maildrop_fetch_start(drop, &window->call, place, window->count);
@@ -89,15 +91,21 @@ settle(struct pop3_window *window, const struct pop3_maildrop *drop)
 }
 
 static bool
-is_old(const struct pop3_window *window)
+has_time(const struct pop3_window *window)
 {
-	return clock_mono_ms() - window->since_ms > AHEAD_MS;
+	return window != NULL && clock_mono_ms() - window->since_ms <= AHEAD_MS;
 }
 
 static bool
 has(const struct pop3_window *window, size_t place)
 {
-	return window != NULL && place >= window->first && place < window->first + window->count && !is_old(window);
+	return has_time(window) && place >= window->first && place < window->first + window->count;
+}
+
+static bool
+is_too_big(const struct pop3_window *window)
+{
+	return window != NULL && window->rows == NULL && window->arena.used_bytes > ROWS_BYTES;
 }
 
 /* ---- taking */
@@ -119,10 +127,15 @@ pop3_ahead_clear(struct pop3_session *session)
 void
 pop3_ahead_expire(struct pop3_session *session)
 {
-	const struct pop3_ahead *ahead = &session->ahead;
+	struct pop3_ahead *ahead = &session->ahead;
+	bool is_big = is_too_big(ahead->window) || is_too_big(ahead->next);
 
-	if (ahead->window != NULL && is_old(ahead->window) && (ahead->next == NULL || is_old(ahead->next)))
-		pop3_ahead_clear(session);
+	if (ahead->window == NULL || (!is_big && (has_time(ahead->window) || has_time(ahead->next))))
+		return;
+	if (is_big)
+		ahead->given = 0;
+	net_flush(session->conn);
+	pop3_ahead_clear(session);
 }
 
 /* The window that is held becomes the one that has the message, if there is one. */
@@ -139,6 +152,7 @@ move(struct pop3_session *session, size_t place)
 	ahead->window = ahead->next;
 	ahead->next = NULL;
 	ahead->given = 0;
+	ahead->taken = place;
 	return settle(ahead->window, &session->maildrop) == ERR_OK && has(ahead->window, place);
 }
 
@@ -150,7 +164,7 @@ fetch(struct pop3_session *session, size_t place)
 	enum err err;
 
 	pop3_ahead_clear(session);
-	ahead->window = window_new(session, place, count > 0 ? count : 1, 0);
+	ahead->window = window_new(session, place, count > 0 ? count : 1, false);
 	metric_add(METRIC_POP3_AHEAD, 1);
 	err = settle(ahead->window, &session->maildrop);
 	if (err != ERR_OK) {
@@ -159,6 +173,7 @@ fetch(struct pop3_session *session, size_t place)
 	}
 	ahead->window->since_ms = clock_mono_ms();
 	ahead->given = 0;
+	ahead->taken = place;
 	return ERR_OK;
 }
 
@@ -176,7 +191,8 @@ pop3_ahead_find(struct pop3_session *session, size_t place, struct pop3_ahead_ma
 	/* Those that were left out are not wanted. */
 	while (mails < *ret_mail)
 		pop3_ahead_end(mails++);
-	ahead->given++;
+	if (place >= ahead->taken)
+		ahead->given++;
 	ahead->taken = place + 1;
 	return (*ret_mail)->row != NULL ? ERR_OK : ERR_NONEXISTENT;
 }
@@ -282,10 +298,14 @@ look_behind(struct pop3_session *session)
 
 	if (window->count == 1 || window->is_last || 2 * given < window->count || end == session->maildrop.count)
 		return;
+	if (ahead->next == NULL) {
+		net_flush(session->conn);
+		ahead->next = window_new(session, end, 2 * window->count, true);
+	}
+	if (ahead->next->rows == NULL || 4 * given < 3 * window->count)
+		return;
 	net_flush(session->conn);
-	if (ahead->next == NULL)
-		ahead->next = window_new(session, end, 2 * window->count, ROWS_MS);
-	if (4 * given < 3 * window->count || settle(ahead->next, &session->maildrop) == ERR_OK)
+	if (settle(ahead->next, &session->maildrop) == ERR_OK)
 		return;
 	window_free(ahead->next);
 	ahead->next = NULL;
@@ -297,10 +317,8 @@ pop3_ahead_start(struct pop3_session *session, size_t place)
 {
 	const struct pop3_window *window = session->ahead.window;
 
-	if (!has(window, place) || window->arena.used_bytes > ROWS_BYTES) {
-		pop3_ahead_clear(session);
+	if (!has(window, place) || is_too_big(window))
 		return;
-	}
 	look_behind(session);
 	start(session, place + 1);
 }

@@ -52,7 +52,7 @@ enum err pop3_ahead_first(struct pop3_session *session, struct pop3_ahead_mail *
 void pop3_ahead_end(struct pop3_ahead_mail *mail);
 /* The message at `place` is sent: begin to read those behind it. Sends what was written before it waits for anything. */
 void pop3_ahead_start(struct pop3_session *session, size_t place);
-/* Let go of what is too old to be used. */
+/* Let go of what is too old to be used, or too much to be held between commands. */
 void pop3_ahead_expire(struct pop3_session *session);
 /* Forget all. */
 void pop3_ahead_clear(struct pop3_session *session);

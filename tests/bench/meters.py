@@ -25,11 +25,12 @@ def tree(roots):
 
 def cpu(roots):
     """What one that ends has used goes over to its parent: while some come or go it may be seen twice, or never, and is looked at again."""
-    before, now = {}, tree(roots)
-    while before.keys() != now.keys():
+    for _ in range(100):
+        before, now = tree(roots), tree(roots)
+        if before.keys() == now.keys():
+            break
         time.sleep(0.01)
-        before, now = now, tree(roots)
-    return sum(now.values())
+    return sum(before.values())
 
 
 def pss_kib(roots):

@@ -2,27 +2,29 @@
 #include "services/metadata/rpc/rpc.h"
 
 enum { PAGE_ROWS = 256, TEXT_ROWS = 512, REPLY_BYTES = 2 << 20, TEXTS = 3 };
-/* The wide columns of a mail that somebody made to hurt have up to 1 MiB: those of long rows are not read with many others'. */
-enum { LONG_BYTES = 32 * 1024, LONG_ROWS = 16 };
-enum { COLUMN_UID, COLUMN_IS_LONG, COLUMN_FIRST };
+/* A mail that somebody made to hurt has 2 MiB in these columns: where there is one so long, it is known what comes before it is read. */
+enum { LONG_BYTES = 32 * 1024 };
+enum { COLUMN_UID, COLUMN_BYTES, COLUMN_FIRST };
 
 /*
  * Which are wanted comes first, in the order of the UIDs, as their ranges are; then their wide rows, one by one. LATERALs keep the order: an
- * ORDER BY would cost more than all the rest, as its Sort copies every row.
+ * ORDER BY would cost more than all the rest, as its Sort copies every row. `bytes` says how many octets the statement's columns have.
  */
-#define FROM_WANTED " FROM (SELECT w.uid, w.message FROM unnest($3, $4) r(f, l), LATERAL (SELECT uid, message FROM entries" \
+#define FROM_WANTED(bytes) " FROM (SELECT w.uid, w.message FROM unnest($3, $4) r(f, l), LATERAL (SELECT uid, message FROM entries" \
 	"  WHERE account = $1 AND mailbox = $2 AND uid BETWEEN r.f AND r.l ORDER BY uid LIMIT $5) w" \
 	"  WHERE EXISTS (SELECT FROM mailbox_state WHERE account = $1 AND mailbox = $2) LIMIT $5) e" \
-	", LATERAL (SELECT *, octet_length(envelope) + octet_length(bodystructure) + octet_length(body) + octet_length(parts)" \
-	"  + octet_length(fields) > $6 AS is_long FROM messages WHERE account = $1 AND message = e.message OFFSET 0) m"
-#define WIDE(number, column) "CASE WHEN $" number " AND NOT m.is_long THEN m." column " END"
+	", LATERAL (SELECT *, " bytes " AS bytes FROM messages WHERE account = $1 AND message = e.message OFFSET 0) m"
+#define WIDE(number, column) "CASE WHEN $" number " AND m.bytes <= $6 THEN m." column " END"
+#define BYTES(number, column) "CASE WHEN $" number " THEN octet_length(" column ") ELSE 0 END"
 #define TEXT_COLUMNS WIDE("7", "envelope") "," WIDE("8", "bodystructure") "," WIDE("9", "body")
+#define TEXT_BYTES BYTES("7", "envelope") "+" BYTES("8", "bodystructure") "+" BYTES("9", "body")
 
 static const struct pg_statement fetch_statement = { "fetch",
-	"SELECT e.uid, m.is_long, m.email_id, m.blob_size, " TEXT_COLUMNS "," WIDE("10", "parts") "," WIDE("11", "fields") ","
-	" m.is_fields_complete, m.parser_version, CASE WHEN $10 THEN m.prefix END, CASE WHEN $10 THEN m.blob END, m.put_ms" FROM_WANTED };
+	"SELECT e.uid, m.bytes, m.email_id, m.blob_size, " TEXT_COLUMNS "," WIDE("10", "parts") "," WIDE("11", "fields") ","
+	" m.is_fields_complete, m.parser_version, CASE WHEN $10 THEN m.prefix END, CASE WHEN $10 THEN m.blob END, m.put_ms"
+	FROM_WANTED(TEXT_BYTES "+" BYTES("10", "parts") "+" BYTES("11", "fields")) };
 
-static const struct pg_statement texts_statement = { "fetch_texts", "SELECT e.uid, m.is_long, " TEXT_COLUMNS FROM_WANTED };
+static const struct pg_statement texts_statement = { "fetch_texts", "SELECT e.uid, m.bytes, " TEXT_COLUMNS FROM_WANTED(TEXT_BYTES) };
 
 static MetadataFetchReply__Row *
 row_read(const struct pg_rows *rows, size_t row, struct arena *arena, size_t *bytes)
@@ -73,22 +75,42 @@ run_page(struct rpc *rpc, const struct page *page, const MetadataFetchRequest *r
 	return metadata_read(rpc, page->statement, &args, ret);
 }
 
-/* The rows from `from` on, up to the first long one; where that is the first, it and a few more. *ret_more: there may be others behind. */
+/* How many of the rows have room in an answer, at least one. *ret_is_long: one of them all is long, and has come without its columns. */
+static size_t
+count_short(const struct pg_rows *rows, bool *ret_is_long)
+{
+	size_t bytes = 0, count = 0;
+
+	*ret_is_long = false;
+	for (size_t i = 0; i < rows->count; i++) {
+		size_t more = (size_t)pg_int(rows, i, COLUMN_BYTES);
+
+		*ret_is_long |= more > LONG_BYTES;
+		bytes += more;
+		if (bytes <= REPLY_BYTES || i == 0)
+			count = i + 1;
+	}
+	return count;
+}
+
+/* The rows from `from` on that have room in an answer. *ret_more: there may be others behind; never without a row. */
 static enum err
 read_page(struct rpc *rpc, const struct page *page, const MetadataFetchRequest *req, uint32_t from, struct pg_rows *ret, bool *ret_more)
 {
-	size_t count = 0;
+	bool is_long;
+	size_t found;
 
-	TRY(run_page(rpc, page, req, from, page->rows, LONG_BYTES, ret));
-	while (count < ret->count && pg_int(ret, count, COLUMN_IS_LONG) == 0)
-		count++;
-	*ret_more = count < ret->count || ret->count == page->rows;
-	if (count > 0 || ret->count == 0) {
-		ret->count = count;
-		return ERR_OK;
-	}
-	TRY(run_page(rpc, page, req, from, LONG_ROWS, INT64_MAX, ret));
-	*ret_more = ret->count == LONG_ROWS;
+	do {
+		TRY(run_page(rpc, page, req, from, page->rows, LONG_BYTES, ret));
+		found = ret->count;
+		ret->count = count_short(ret, &is_long);
+		if (is_long) {
+			TRY(run_page(rpc, page, req, from, ret->count, INT64_MAX, ret));
+			ret->count = count_short(ret, &is_long);
+		}
+		/* None: those were expunged meanwhile. */
+	} while (found > 0 && ret->count == 0);
+	*ret_more = found == page->rows || ret->count < found;
 	return ERR_OK;
 }
 
@@ -115,29 +137,12 @@ fetch_page(struct rpc *rpc, const MetadataFetchRequest *req, uint32_t *from, siz
 		}
 		reply->row[reply->n_row++] = row;
 	}
-	if (!more || reply->row[reply->n_row - 1]->uid == UINT32_MAX)
+	if (rows.count < PAGE_ROWS || reply->row[reply->n_row - 1]->uid == UINT32_MAX) {
+		reply->more = more;
 		return ERR_OK;
+	}
 	*from = reply->row[reply->n_row - 1]->uid + 1;
 	return ERR_AGAIN;
-}
-
-/* How many of the rows have room in an answer, at least one; their texts have *ret_bytes. */
-static size_t
-count_texts(const struct pg_rows *rows, size_t *ret_bytes)
-{
-	size_t bytes = 0, count;
-
-	for (count = 0; count < rows->count; count++) {
-		size_t more = 0;
-
-		for (int i = 0; i < TEXTS; i++)
-			more += pg_bytes(rows, count, COLUMN_FIRST + i).len;
-		if (bytes + more > REPLY_BYTES && count > 0)
-			break;
-		bytes += more;
-	}
-	*ret_bytes = bytes;
-	return count;
 }
 
 static void
@@ -164,19 +169,20 @@ fetch_texts(struct rpc *rpc, const MetadataFetchRequest *req, MetadataFetchReply
 	const bool wanted[TEXTS] = { req->envelope, req->bodystructure, req->body };
 	MetadataFetchReply__Texts *texts = ARENA_NEW(rpc->arena, MetadataFetchReply__Texts);
 	struct pg_rows rows;
-	size_t count, bytes;
+	size_t bytes = 0;
 	bool more;
 
 	TRY(read_page(rpc, &page, req, 1, &rows, &more));
-	count = count_texts(&rows, &bytes);
+	for (size_t i = 0; i < rows.count; i++)
+		bytes += (size_t)pg_int(&rows, i, COLUMN_BYTES);
 	metadata_fetch_reply__texts__init(texts);
-	texts->uid = ARENA_ARRAY(rpc->arena, uint32_t, count + 1);
-	texts->length = ARENA_ARRAY(rpc->arena, uint32_t, count * TEXTS + 1);
+	texts->uid = ARENA_ARRAY(rpc->arena, uint32_t, rows.count + 1);
+	texts->length = ARENA_ARRAY(rpc->arena, uint32_t, rows.count * TEXTS + 1);
 	texts->text.data = arena_alloc(rpc->arena, bytes + 1);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < rows.count; i++)
 		add_texts(&rows, i, wanted, texts);
 	reply->texts = texts;
-	reply->more = more || count < rows.count;
+	reply->more = more;
 	return ERR_OK;
 }
 
