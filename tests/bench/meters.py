@@ -7,14 +7,14 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def tree(roots):
     """These processes and all below them: {pid: (seconds of CPU, with those of its dead children)}."""
     parents, seconds = {}, {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in sorted(map(int, filter(str.isdigit, os.listdir("/proc")))):
         try:
             with open(f"/proc/{pid}/stat") as stat:
                 fields = stat.read().rpartition(")")[2].split()
         except OSError:
             continue
-        parents[int(pid)] = int(fields[1])
-        seconds[int(pid)] = sum(map(int, fields[11:15])) / TICKS
+        parents[pid] = int(fields[1])
+        seconds[pid] = sum(map(int, fields[11:15])) / TICKS
 
     def below(pid):
         while pid and pid not in roots:
@@ -24,13 +24,17 @@ def tree(roots):
 
 
 def cpu(roots):
-    """What one that ends has used goes over to its parent: while some come or go it may be seen twice, or never, and is looked at again."""
+    """
+    What one that ends has used goes over to its parent, which began before it and is looked at before it: who ends in between is seen neither
+    here nor there. So they are looked at until nobody does.
+    """
+    now = tree(roots)
     for _ in range(100):
-        before, now = tree(roots), tree(roots)
+        before, now = now, tree(roots)
         if before.keys() == now.keys():
             break
         time.sleep(0.01)
-    return sum(before.values())
+    return sum(now.values())
 
 
 def pss_kib(roots):
