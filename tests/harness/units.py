@@ -12,7 +12,7 @@ def run(results, program, directory, env):
     env = {**os.environ, **env, "ASAN_OPTIONS": f"log_path={reports}:detect_leaks=1", "UBSAN_OPTIONS": f"log_path={reports}:print_stacktrace=1",
            "LSAN_OPTIONS": f"suppressions={TOP}/tests/harness/lsan.supp:print_suppressions=0"}
     try:
-        done = subprocess.run([program, "-j2", "--timeout", "120"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, env=env)
+        done = subprocess.run([program, "-j2", "--timeout", "240"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, env=env)
         out, code = done.stdout.decode(errors="replace"), done.returncode
     except subprocess.TimeoutExpired as late:
         out, code = (late.stdout or b"").decode(errors="replace"), "a time-out"

@@ -217,3 +217,14 @@ await_replicas(struct caller *caller, size_t count)
 		sleep_ms(5);
 	}
 }
+
+void
+await_runs(struct peer *peer, int count)
+{
+	int64_t give_up_ms = clock_mono_ms() + 10000;
+
+	while (peer->runs < count) {
+		cr_assert(clock_mono_ms() < give_up_ms, "no call came");
+		sleep_ms(1);
+	}
+}

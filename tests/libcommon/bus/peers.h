@@ -63,6 +63,8 @@ const char *ping(struct caller *caller);
 uint64_t route_to(const struct caller *caller, struct str url);
 /* Wait until all replicas of the caller are connected. */
 void await_replicas(struct caller *caller, size_t count);
+/* Wait until so many handlers of the peer were begun. */
+void await_runs(struct peer *peer, int count);
 void sleep_ms(int ms);
 
 #endif

@@ -29,9 +29,9 @@ pair_stop(struct peer *peers, struct caller *caller)
 }
 
 static void *
-stop_soon(void *peer)
+stop_within_a_call(void *peer)
 {
-	sleep_ms(100);
+	await_runs(peer, 1);
 	peer_stop(peer);
 	return NULL;
 }
@@ -47,7 +47,7 @@ Test(bus_faults, a_peer_killed_in_the_middle_is_followed_by_the_next_with_the_sa
 		pair_start(peers, &caller, (enum transport)t);
 		peers[0].sleep_ms = 600;
 		began = clock_mono_ms();
-		pthread_create(&thread, NULL, stop_soon, &peers[0]);
+		pthread_create(&thread, NULL, stop_within_a_call, &peers[0]);
 		cr_assert_eq(metadata_store(&caller.call, &store, NULL), ERR_OK, "%s", transport_names[t]);
 		cr_assert_lt(clock_mono_ms() - began, 500, "%s: the loss is noticed at once", transport_names[t]);
 		pthread_join(thread, NULL);
@@ -67,7 +67,7 @@ Test(bus_faults, what_was_perhaps_done_is_said_so_when_nobody_else_can_be_asked)
 	peer_start(&peer, "one", fresh_url(TCP));
 	caller_start(&caller, 1, &peer.url);
 	peer.sleep_ms = 300;
-	pthread_create(&thread, NULL, stop_soon, &peer);
+	pthread_create(&thread, NULL, stop_within_a_call, &peer);
 	cr_assert_eq(metadata_store(&caller.call, &store, NULL), ERR_UNKNOWN_OUTCOME);
 	pthread_join(thread, NULL);
 	cr_assert_str_eq(ping(&caller), "UNAVAILABLE", "a read has no outcome to be unknown");
@@ -85,7 +85,7 @@ Test(bus_faults, a_restarted_peer_is_asked_again_with_the_same_key)
 	cr_assert_str_eq(ping(&caller), "one");
 	peer.sleep_ms = 200;
 	future = metadata_store_start(&caller.call, &store);
-	sleep_ms(50);
+	await_runs(&peer, 2);
 	peer_stop(&peer);
 	peer_start(&next, "next", peer.url);
 	cr_assert_eq(metadata_store_wait(future, NULL), ERR_OK);
@@ -104,7 +104,7 @@ Test(bus_faults, a_draining_peer_sends_callers_to_the_next_and_ends_what_it_has)
 	pair_start(peers, &caller, TCP);
 	peers[0].sleep_ms = 300;
 	future = metadata_ping_start(&caller.call, &empty);
-	sleep_ms(100);
+	await_runs(&peers[0], 1);
 	bus_drain(peers[0].bus);
 	cr_assert_str_eq(ping(&caller), "two");
 	{
@@ -157,7 +157,7 @@ Test(bus_faults, quiesce_waits_for_what_is_under_way)
 	cr_assert_str_eq(ping(&caller), "one");
 	peer.sleep_ms = 300;
 	future = metadata_ping_start(&caller.call, &empty);
-	sleep_ms(50);
+	await_runs(&peer, 2);
 	began = clock_mono_ms();
 	bus_quiesce(peer.bus, began + 50);
 	cr_assert(clock_mono_ms() - began < 200, "but not past its deadline");
