@@ -9,7 +9,7 @@ from harness.proxy import Proxies
 from .test_pop3 import left, pop3, retrieve
 
 MANY = int(os.environ.get("SORA_TEST_MAILS", "60"))     # `./dev test all` takes 1000
-PATIENCE_S = 45 + MANY // 10
+PATIENCE_S = 45 + MANY
 
 
 def run(argv, home, env=None):
