@@ -75,20 +75,20 @@ run_page(struct rpc *rpc, const struct page *page, const MetadataFetchRequest *r
 	return metadata_read(rpc, page->statement, &args, ret);
 }
 
-/* How many of the rows have room in an answer, at least one. *ret_is_long: one of them all is long, and has come without its columns. */
+/* How many of the rows have room in an answer, at least one. *ret_is_long: one of them is long, and may have come without its columns. */
 static size_t
-count_short(const struct pg_rows *rows, bool *ret_is_long)
+count_fitting(const struct pg_rows *rows, bool *ret_is_long)
 {
-	size_t bytes = 0, count = 0;
+	size_t bytes = 0, count;
 
 	*ret_is_long = false;
-	for (size_t i = 0; i < rows->count; i++) {
-		size_t more = (size_t)pg_int(rows, i, COLUMN_BYTES);
+	for (count = 0; count < rows->count; count++) {
+		size_t more = (size_t)pg_int(rows, count, COLUMN_BYTES);
 
-		*ret_is_long |= more > LONG_BYTES;
 		bytes += more;
-		if (bytes <= REPLY_BYTES || i == 0)
-			count = i + 1;
+		if (bytes > REPLY_BYTES && count > 0)
+			break;
+		*ret_is_long |= more > LONG_BYTES;
 	}
 	return count;
 }
@@ -103,10 +103,10 @@ read_page(struct rpc *rpc, const struct page *page, const MetadataFetchRequest *
 	do {
 		TRY(run_page(rpc, page, req, from, page->rows, LONG_BYTES, ret));
 		found = ret->count;
-		ret->count = count_short(ret, &is_long);
+		ret->count = count_fitting(ret, &is_long);
 		if (is_long) {
 			TRY(run_page(rpc, page, req, from, ret->count, INT64_MAX, ret));
-			ret->count = count_short(ret, &is_long);
+			ret->count = count_fitting(ret, &is_long);
 		}
 		/* None: those were expunged meanwhile. */
 	} while (found > 0 && ret->count == 0);
