@@ -22,7 +22,8 @@
 #endif
 
 enum {
-	RECORD_MAX = 16384 - 64, /* with what TLS adds it fits into nng's buffer of 16 KiB, and is sent by one call */
+	/* With what TLS 1.3 adds (RFC 8446 s. 5.2) it fills nng's buffer of 16 KiB to its end: were there room left, a little of the next would be sent alone. */
+	RECORD_MAX = 16384 - 5 - 1 - 16,
 	LENGTH_SIZE = 8,         /* before each message: how long it is, big endian */
 	KEY_RECORDS = 1 << 22,   /* a key is good for 2^24.5 of them (RFC 8446 s. 5.5) */
 };
@@ -37,10 +38,12 @@ struct nng_tls_engine_conn {
 	nng_stream *stream; /* nng's, of TLS: what it gives to its engines is this */
 	uint8_t *record; /* RECORD_MAX: the beginning of what is sent next; NULL until the peer has proved who it is */
 	size_t used;     /* of it */
-	size_t taken;    /* of what nng last brought */
-	uint64_t left;   /* of the message: bytes that nng has still to bring, those last ones among them until they are taken */
+	size_t taken;    /* of what nng brings again and again until all of it is */
+	uint64_t left;   /* of the message: bytes that nng has still to bring, those among them */
+	size_t got;      /* of what nng wants: so many bytes are there already */
 	uint32_t sent;   /* records, by this key */
 	bool is_sealed;  /* OpenSSL has the record, and has not got rid of all of it */
+	bool is_sending, is_receiving; /* nng waits with what it brings, or wants */
 };
 
 /* ---- what is below: nng's connection */
@@ -122,7 +125,7 @@ say_why(const nng_tls_engine_conn *conn)
 
 /*
  * Who waits for a connection that is lost waits for ever, where nng notices the loss while nobody is waiting: it says so to those who are, but
- * forgets it for those who come later. So we look.
+ * forgets it for those who come later. So we look, when somebody begins to wait.
  */
 static bool
 is_cut(const nng_tls_engine_conn *conn)
@@ -132,16 +135,22 @@ is_cut(const nng_tls_engine_conn *conn)
 	return nng_stream_get_addr(conn->stream, NNG_OPT_REMADDR, &address) != 0;
 }
 
-/* What SSL_* said, in nng's words. Who calls SSL_* has cleared the thread's errors before: another's may have been left there. */
+/*
+ * What SSL_* said, in nng's words. Who calls SSL_* has cleared the thread's errors before: another's may have been left there. *is_waiting: nng was
+ * told to wait, and does.
+ */
 static int
-outcome(const nng_tls_engine_conn *conn, int result)
+outcome(const nng_tls_engine_conn *conn, int result, bool *is_waiting)
 {
 	switch (SSL_get_error(conn->ssl, result)) {
 	case SSL_ERROR_NONE:
 		return 0;
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_WRITE:
-		return is_cut(conn) ? NNG_ECLOSED : NNG_EAGAIN;
+		if (!*is_waiting && is_cut(conn))
+			return NNG_ECLOSED;
+		*is_waiting = true;
+		return NNG_EAGAIN;
 	case SSL_ERROR_SSL:
 		say_why(conn);
 		ERR_clear_error();
@@ -193,28 +202,36 @@ conn_close(nng_tls_engine_conn *conn)
 static int
 conn_handshake(nng_tls_engine_conn *conn)
 {
+	bool is_waiting = false;
 	int failed;
 
 	ERR_clear_error();
-	failed = outcome(conn, SSL_do_handshake(conn->ssl));
+	failed = outcome(conn, SSL_do_handshake(conn->ssl), &is_waiting);
 	if (failed == 0 && conn->record == NULL)
 		conn->record = mem_alloc(RECORD_MAX);
 	return failed;
 }
 
+/*
+ * All that nng wants, or nothing yet: it would come back for the rest by way of another of its threads, record by record. It wants the length of a
+ * message, and then all of it.
+ */
 static int
 conn_recv(nng_tls_engine_conn *conn, uint8_t *bytes, size_t *len)
 {
-	size_t done = 0, got;
 	int result = 1;
 
 	ERR_clear_error();
-	while (done < *len && (result = SSL_read_ex(conn->ssl, bytes + done, *len - done, &got)) == 1)
-		done += got;
-	if (done == 0)
-		return outcome(conn, result);
-	ERR_clear_error();
-	*len = done;
+	while (conn->got < *len) {
+		size_t more;
+
+		result = SSL_read_ex(conn->ssl, bytes + conn->got, *len - conn->got, &more);
+		if (result != 1)
+			return outcome(conn, result, &conn->is_receiving);
+		conn->got += more;
+	}
+	conn->got = 0;
+	conn->is_receiving = false;
 	return 0;
 }
 
@@ -253,7 +270,7 @@ flush(nng_tls_engine_conn *conn)
 		conn->sent = 0;
 	}
 	conn->is_sealed = true;
-	failed = outcome(conn, SSL_write_ex(conn->ssl, conn->record, conn->used, &written));
+	failed = outcome(conn, SSL_write_ex(conn->ssl, conn->record, conn->used, &written), &conn->is_sending);
 	if (failed != 0)
 		return failed;
 	conn->is_sealed = false;
@@ -261,24 +278,24 @@ flush(nng_tls_engine_conn *conn)
 	return 0;
 }
 
-/* So many of the next `len` bytes go into the record that is begun. */
-static size_t
-room_for(const nng_tls_engine_conn *conn, size_t len)
+/* Into the record that is begun go as many of the `len` bytes as have room. */
+static void
+lay_by(nng_tls_engine_conn *conn, const uint8_t *bytes, size_t len)
 {
-	size_t room = RECORD_MAX - conn->used;
+	size_t room = RECORD_MAX - conn->used, take = len < room ? len : room;
 
-	len = len < room ? len : room;
-	return len < conn->left ? len : (size_t)conn->left;
+	memcpy(conn->record + conn->used, bytes, take);
+	conn->used += take;
+	conn->taken += take;
 }
 
 /*
- * Nothing is promised to nng that it would not come back for: the last bytes of a message, or of a record, are taken when they are sent. Before that
- * they are only laid by, as more will come.
+ * All of it is taken, or nothing yet: nng would come back for the rest by way of another of its threads, record by record. And nothing is taken that it
+ * would not come back for: the last bytes of a message only when they are sent. Before that they are laid by, as more will come.
  */
 static int
 conn_send(nng_tls_engine_conn *conn, const uint8_t *bytes, size_t *len)
 {
-	size_t take;
 	int failed = conn->record != NULL ? 0 : conn_handshake(conn);
 
 	if (failed != 0)
@@ -288,19 +305,20 @@ conn_send(nng_tls_engine_conn *conn, const uint8_t *bytes, size_t *len)
 			return NNG_ECLOSED;
 		conn->left = begins(bytes, *len);
 	}
-	if (!conn->is_sealed) {
-		take = room_for(conn, *len);
-		memcpy(conn->record + conn->used, bytes, take);
-		conn->used += take;
-		conn->taken = take;
-	}
-	if (conn->used == RECORD_MAX || conn->taken == conn->left) {
+	if (*len > conn->left)
+		*len = (size_t)conn->left;
+	while (conn->is_sealed || conn->taken < *len) {
+		if (!conn->is_sealed)
+			lay_by(conn, bytes + conn->taken, *len - conn->taken);
+		if (conn->used < RECORD_MAX && conn->taken < conn->left)
+			break;
 		failed = flush(conn);
 		if (failed != 0)
 			return failed;
 	}
-	conn->left -= conn->taken;
-	*len = conn->taken;
+	conn->left -= *len;
+	conn->taken = 0;
+	conn->is_sending = false;
 	return 0;
 }
 
