@@ -138,7 +138,7 @@ class Session(socketserver.StreamRequestHandler):
         self.say("354 go on")
         lines = []
         while (line := self.rfile.readline()) != b".\r\n":
-            if not line:
+            if not line.endswith(b"\n"):       # cut, perhaps amid a line
                 raise ConnectionError
             assert line.endswith(b"\r\n") and b"\r" not in line[:-2], f"a bare CR or LF: {line!r}"
             lines.append(line[1:] if line.startswith(b".") else line)
