@@ -73,9 +73,15 @@ $(BUILD)/flags: force
 	@mkdir -p $(@D) && echo '$(flags)' | cmp -s - $@ || echo '$(flags)' > $@
 .PHONY: force
 
+# Who includes it is compiled again when the version changes.
+version := \#define SORA_VERSION "$(VERSION)"
+$(GEN)/version.h: force
+	@mkdir -p $(@D) && echo '$(version)' | cmp -s - $@ || echo '$(version)' > $@
+GENERATED += $(GEN)/version.h
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(GENERATED)
 	@mkdir -p $(@D) && echo "cc $<"
-	@$(CC) $(CPPFLAGS) $(CFLAGS) $(BANNED) -DSORA_VERSION='"$(VERSION)"' -c -o $@ $<
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(BANNED) -c -o $@ $<
 
 # Generated code keeps our warnings but not our taste in functions.
 $(BUILD)/obj/gen/%.o: $(GEN)/%.c $(BUILD)/flags | $(GENERATED)

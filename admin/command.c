@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "version.h"
+
 static const struct admin_command *const groups[] = { admin_accounts, admin_addresses, admin_bus, admin_queue, admin_scripts,
 	admin_sieve_test, admin_uidl };
 enum { GROUP_COUNT = sizeof(groups) / sizeof(groups[0]) };

@@ -25,7 +25,7 @@ tests: $(TEST_PROGRAMS)
 FUZZ_CC = clang -std=gnu17 -D_GNU_SOURCE -O1 -g -fno-sanitize-recover=all -fsanitize=address,undefined
 $(BUILD)/obj/fuzz/%.o: %.c $(BUILD)/flags | $$(GENERATED)
 	@mkdir -p $(@D) && echo "cc for fuzzers $<"
-	@$(FUZZ_CC),fuzzer-no-link $(CPPFLAGS) -DSORA_VERSION='"fuzz"' -c -o $@ $<
+	@$(FUZZ_CC),fuzzer-no-link $(CPPFLAGS) -c -o $@ $<
 
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SOURCES = $(wildcard libcommon/core/*.c libcommon/mail/*.c libcommon/crypto/*.c) $(FUZZ_MORE-$*)

@@ -7,6 +7,7 @@
 #include "libcommon/bus/sockets.h"
 #include "libcommon/core/clock.h"
 #include "libcommon/core/metrics.h"
+#include "version.h"
 
 enum {
 	SEND_TIME_MS = 5000,

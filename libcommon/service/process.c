@@ -12,6 +12,7 @@
 #include "libcommon/net/net.h"
 #include "libcommon/ops/ops.h"
 #include "libcommon/service/expiry.h"
+#include "version.h"
 
 enum { SERVICES_MAX = 16 };
 

@@ -11,6 +11,7 @@
 #include "libcommon/service/expiry.h"
 #include "libcommon/service/options.h"
 #include "libcommon/service/process.h"
+#include "version.h"
 
 enum { MMAP_BYTES = 4 << 20, TRIM_BYTES = 16 << 20 };
 enum { TICK_S = 10 }; /* how often what handshakes and searches left free is given back, and it is looked whether a day is over */

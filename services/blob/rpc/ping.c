@@ -1,6 +1,7 @@
 /* Ping: who answers, and what time it is here and in the store. */
 #include "libcommon/core/clock.h"
 #include "services/blob/blob.h"
+#include "version.h"
 
 enum err
 ping_rpc(struct rpc *rpc, const BlobEmpty *req, BlobPingReply *reply)

@@ -1,5 +1,6 @@
 /* Ping: is it there, and what does the database's clock say? */
 #include "services/metadata/rpc/rpc.h"
+#include "version.h"
 
 enum err
 rpc_ping(struct rpc *rpc, const MetadataEmpty *req, MetadataPingReply *reply)

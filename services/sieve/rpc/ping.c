@@ -1,5 +1,6 @@
 /* Ping: who answers. */
 #include "services/sieve/server.h"
+#include "version.h"
 
 enum err
 sieve_ping_rpc(struct rpc *rpc, const SieveEmpty *req, SievePingReply *reply)

@@ -4,6 +4,7 @@
 
 #include "libcommon/core/buffer.h"
 #include "services/sieve/trial.h"
+#include "version.h"
 
 enum { DONE = 0, FAILED = 1, USAGE = 2, NO_SUCH = 3 };
 

@@ -1,5 +1,6 @@
 /* ID.                                                                                                 RFC 2971 */
 #include "services/imap/reply.h"
+#include "version.h"
 
 enum { PAIRS_MAX = 30 }; /* RFC 2971 s. 3.3 */
 

@@ -1,5 +1,6 @@
 /* environment: what is known of where the script runs.                                                 RFC 5183 */
 #include "services/sieve/ext.h"
+#include "version.h"
 
 /* False: there is no such item, and no key matches it, not even the empty one. */
 static bool
