@@ -27,6 +27,12 @@ def only(layout):
     return wrap
 
 
+def long(test):
+    """For one of the combinations of layout and store, where everything is run: each would take its time, and show much the same."""
+    test.is_long = True
+    return test
+
+
 class Results:
     def __init__(self):
         self.passed, self.failed, self.skipped, self.failures = 0, 0, 0, []

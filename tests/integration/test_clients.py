@@ -1,7 +1,7 @@
 """The mail programs that people use, against the real thing: bytes and flags compared."""
 import hashlib, mailbox, os, re, subprocess, tempfile
 
-from harness.check import needs
+from harness.check import long, needs
 from harness.mail import bodies, deliver, imap, lmtp, mails, message, ok, without_trace
 
 
@@ -29,6 +29,7 @@ def append_all(client, box, count, seed):
     return sent
 
 
+@long
 @needs("mbsync")
 def test_mbsync_both_ways_with_1000_mails(stack):
     """500 mails down, 500 up; flags both ways; a second run finds nothing to do."""

@@ -1,6 +1,7 @@
 """Many bodies in one object: what nobody wants goes, what is wanted is written anew, whoever dies meanwhile."""
 import concurrent.futures, os, random
 
+from harness.check import long
 from harness.mail import bodies, deliver, imap, message, ok, without_trace
 from harness.processes import wait_for
 from harness.stack import Stack
@@ -55,6 +56,7 @@ def is_settled(own):
         own, "SELECT count(*) FROM purge") == 0
 
 
+@long
 def test_what_is_mostly_dead_is_written_anew_though_worker_and_blob_are_killed(stack):
     own = Stack(stack.layout, f"{stack.directory}/compaction", stack.build, stack.postgres, stack.s3, settings=SETTINGS)
     try:

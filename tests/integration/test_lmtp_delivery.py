@@ -1,7 +1,7 @@
 """Deliveries: a reply for each recipient, one copy for each account, the same bytes, and what happens when a reply is lost."""
 import contextlib, json, re, resource, signal, smtplib, socket, time
 
-from harness.check import Skip, only
+from harness.check import Skip, long, only
 from harness.mail import deliver, imap, lmtp, message, ok
 from harness.processes import HOST, free_port, wait_for
 from harness.proxy import PROXY_V2
@@ -194,6 +194,7 @@ def test_silent_mails_hold_no_thread(stack):
     assert len(mails) == 3 and mails[2].endswith(b"first second\r\n"), len(mails)
 
 
+@long
 def test_postgresql_stops_within_a_mail(stack):
     """The recipients are known, the mail is under way: 451, and later one copy."""
     user = stack.account()

@@ -1,7 +1,7 @@
 """What scripts decide is done: all of it, once, for each recipient by itself; and what goes wrong loses nothing."""
 import re, signal, smtplib, subprocess
 
-from harness.check import only
+from harness.check import long, only
 from harness.mail import deliver, imap, message, ok
 from harness.processes import wait_for
 from harness.smtp_sink import Sink
@@ -276,6 +276,7 @@ def test_fifty_scripts_of_one_mail_decide_side_by_side(stack):
         assert len(mailbox(stack, user, f"Box {i % 3}")) == 1 and inbox(stack, user) == []
 
 
+@long
 def test_what_busy_services_do_not_take_at_once_waits(stack):
     """Eight sessions at once, each with fifty scripts and as many mails that they make: more calls than services with one thread let wait."""
     with own_stack(stack, **{"blob.threads": 1, "sieve.threads": 1}) as own:

@@ -1,7 +1,7 @@
 """POP3: the programs that speak nothing else, cut connections, other sessions on the same mailbox."""
 import poplib, random, re, socket, ssl, threading, time
 
-from harness.check import only
+from harness.check import long, only
 from harness.mail import imap, ok
 from harness.processes import HOST, free_port, wait_for
 from harness.proxy import PROXY_V2
@@ -40,6 +40,7 @@ def left(stack, user):
     return len(ok(client.search(None, "ALL"))[0].split())
 
 
+@long
 def test_1000_mails_byte_for_byte_and_all_deleted(stack):
     user, sent = filled(stack, 1000, 31)
     client = pop3(stack, user, replica=1)

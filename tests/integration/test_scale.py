@@ -1,7 +1,7 @@
 """What it costs: idle sessions, large mails."""
 import hashlib, random, re, socket, urllib.request
 
-from harness.check import only
+from harness.check import long, only
 from harness.mail import imap, lmtp, message, ok
 from harness.processes import HOST, wait_for
 
@@ -40,6 +40,7 @@ def text(size):
     return (block * (size // len(block) + 1))[:size - 2] + b"\r\n"
 
 
+@long
 def test_a_mail_of_100_mb_goes_in_and_out_in_bounded_memory(stack):
     """By LMTP and by APPEND, read whole and in parts: no process's memory grows by more than 24 MiB. Sanitizers keep what was freed, so
     there (SAN is not empty) the bytes are compared and the memory is not."""

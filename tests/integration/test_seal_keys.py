@@ -1,6 +1,7 @@
 """Keys that seal bodies are changed, and lost: what lacks its key is refused by name, and kept until the key is back."""
 import concurrent.futures, itertools, json
 
+from harness.check import long
 from harness.mail import bodies, deliver, imap, message, ok, without_trace
 from harness.processes import wait_for
 from harness.stack import Stack
@@ -77,6 +78,7 @@ def look_twice(own):
     wait_for("a body that can not be written anew", lambda: logged(workers, "worker.object") > tries, 60)
 
 
+@long
 def test_what_lacks_its_key_is_refused_by_name_and_never_removed(stack):
     own = Stack(stack.layout, f"{stack.directory}/seal", stack.build, stack.postgres, stack.s3, settings=PURGING)
     try:
