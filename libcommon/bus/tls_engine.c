@@ -22,7 +22,7 @@
 #endif
 
 enum {
-	/* With what TLS 1.3 adds (RFC 8446 s. 5.2) it fills nng's buffer of 16 KiB to its end: were there room left, a little of the next would be sent alone. */
+	/* With what TLS 1.3 adds (RFC 8446 s. 5.2) it fills nng's buffer of 16 KiB: were room left, a little of the next one would be sent alone. */
 	RECORD_MAX = 16384 - 5 - 1 - 16,
 	LENGTH_SIZE = 8,         /* before each message: how long it is, big endian */
 	KEY_RECORDS = 1 << 22,   /* a key is good for 2^24.5 of them (RFC 8446 s. 5.5) */
@@ -290,8 +290,8 @@ lay_by(nng_tls_engine_conn *conn, const uint8_t *bytes, size_t len)
 }
 
 /*
- * All of it is taken, or nothing yet: nng would come back for the rest by way of another of its threads, record by record. And nothing is taken that it
- * would not come back for: the last bytes of a message only when they are sent. Before that they are laid by, as more will come.
+ * All of it is taken, or nothing yet: nng would come back for the rest by way of another of its threads, record by record. And nothing is taken
+ * that it would not come back for: the last bytes of a message only when they are sent. Before that they are laid by, as more will come.
  */
 static int
 conn_send(nng_tls_engine_conn *conn, const uint8_t *bytes, size_t *len)
