@@ -112,6 +112,11 @@ class Audit:
             if not journal or uid not in journal.ever:
                 raise Wrong(f"{user} was told of UID {uid} of {mailbox}, which never was")
 
+    def usage(self, user):
+        """(mails, their bytes), as its quota has them"""
+        [[messages, bytes_]] = self.rows(f"SELECT messages, bytes FROM usage JOIN addresses USING (account) WHERE address = '{user}'")
+        return int(messages), int(bytes_)
+
     # -- bodies
 
     def listed(self):

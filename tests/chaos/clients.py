@@ -13,6 +13,7 @@ FLAGS = (r"\Seen", r"\Flagged", r"\Answered", r"\Draft", "$Chaos")
 PASSING = re.compile(r"NO \[UNAVAILABLE\]|NO \(TRYLATER\)|4\d\d .*|refused|closed|BYE")
 EXPUNGED = "NO [EXPUNGEISSUED]"  # of others' mails: all but those were shown (RFC 5530 s. 3)
 RECIPIENTS = 3    # of one mail
+AGAIN_S = 0.2     # until an MTA tries again
 SESSION = 20      # operations, then another replica
 COPIES = 40       # that one client looks after
 HEADER = "BODY.PEEK[HEADER.FIELDS (SUBJECT)]"
@@ -128,26 +129,40 @@ class Mta(Client):
 
     def __init__(self, world, name, accounts):
         super().__init__(world, name)
-        self.accounts = accounts
+        self.accounts, self.waiting = accounts, {}
 
     def once(self):
-        number = mails.new(self.random.choice((mails.NOBODY, *mails.OWNERS, *mails.OWNERS, mails.DROP, mails.DROP)))
-        waiting = {account.user: account for account in self.random.sample(self.accounts, self.random.randint(1, RECIPIENTS))}
-        is_known = dict.fromkeys(waiting, True)
-        for account in waiting.values():
-            account.deliver(number, None)
-        while waiting and not self.over.is_set():
-            self.replica = self.random.randrange(len(self.world.addresses["lmtp"]))
-            answers, answer = self.timed(lambda: hand_over_to_all(self.world.addresses["lmtp"][self.replica], list(waiting), mails.text_of(number)))
-            self.passing("delivery", answer)
-            for user, word in (answers or dict.fromkeys(waiting, answer)).items():
-                if word == "250" or word.startswith("552"):
-                    waiting.pop(user).deliver(number, word if word == "250" or is_known[user] else None)
-                else:
-                    self.passing("delivery", word)
-                    is_known[user] = False
-            if waiting:
-                self.over.wait(0.2)
+        self.number = mails.new(self.random.choice((mails.NOBODY, *mails.OWNERS, *mails.OWNERS, mails.DROP, mails.DROP)))
+        self.waiting = {account.user: account for account in self.random.sample(self.accounts, self.random.randint(1, RECIPIENTS))}
+        self.is_known = dict.fromkeys(self.waiting, True)
+        for account in self.waiting.values():
+            account.deliver(self.number, None)
+        while self.waiting and not self.over.is_set():
+            self.offer()
+            if self.waiting:
+                self.over.wait(AGAIN_S)
+
+    def offer(self):
+        self.replica = self.random.randrange(len(self.world.addresses["lmtp"]))
+        address, text = self.world.addresses["lmtp"][self.replica], mails.text_of(self.number)
+        answers, answer = self.timed(lambda: hand_over_to_all(address, list(self.waiting), text))
+        self.passing("delivery", answer)
+        for user, word in (answers or dict.fromkeys(self.waiting, answer)).items():
+            if word == "250" or (word == "552 5.2.2" and self.waiting[user].has_quota):
+                self.waiting.pop(user).deliver(self.number, word if word == "250" or self.is_known[user] else None)
+            else:
+                self.passing(f"delivery to {user}", word)
+                self.is_known[user] = False
+
+    def finish(self):
+        """When all is up again: what has no last word gets one."""
+        end = time.monotonic() + PATIENCE_S
+        while self.waiting:
+            if time.monotonic() > end:
+                raise Wrong(f"{self.name}: nobody takes mail {self.number} to {list(self.waiting)}: {self.calls[-1].answer}")
+            self.offer()
+            if self.waiting:
+                time.sleep(AGAIN_S)
 
 
 class Owner(Client):
@@ -186,7 +201,7 @@ class Owner(Client):
         """It was done, or not, or nobody knows: then its mails are left alone. NO for another reason than an outage has no effect."""
         if is_good(answer):
             self.copies = [c for c in self.copies if c not in before] + after
-        elif answer != "NO [OVERQUOTA]":
+        elif not (answer == "NO [OVERQUOTA]" and self.account.has_quota):
             self.passing(what, answer)
             self.copies = [c for c in self.copies if c not in before]
             self.doubts.append(Doubt(f"{self.name}: {what} ({answer})", [before, after]))
@@ -194,10 +209,11 @@ class Owner(Client):
 
     def given(self, what, line, code, some, mailbox):
         """The copies that a COPYUID tells of."""
-        found = re.search(code + rb" \d+ (\S+) (\S+)\]", line)
-        sources, targets = ([], []) if not found else (list(numbers(found[1])), list(numbers(found[2])))
+        found = re.search(code + rb" (\d+) (\S+) (\S+)\]", line)
+        sources, targets = ([], []) if not found else (list(numbers(found[2])), list(numbers(found[3])))
         if sources != sorted(c.uid for c in some) or len(targets) != len(sources):
             raise Wrong(f"{self.name}: {what} of UIDs {sorted(c.uid for c in some)} was told {line}")
+        self.world.facts.note_validity(self.user, mailbox, found[1])
         by_uid = {c.uid: c for c in some}
         made = [Copy(mailbox, uid, by_uid[source].number, by_uid[source].flags) for source, uid in zip(sources, targets)]
         for copy in made:
@@ -205,12 +221,13 @@ class Owner(Client):
         return made
 
     def append(self, _):
-        mailbox, number = self.random.choice(MAILBOXES), mails.new(mails.NOBODY)
+        mailbox, number = self.random.choice(MAILBOXES), mails.new(mails.APPENDED)
         self.account.take(number)
         flags = frozenset(self.random.sample(FLAGS, self.random.randint(0, 2)))
         lines, answer, line = self.ask(f"APPEND {mailbox} ({' '.join(flags)})", mails.text_of(number))
-        uid = int(re.search(rb"APPENDUID \d+ (\d+)", line)[1]) if is_good(answer) else None
+        validity, uid = map(int, re.search(rb"APPENDUID (\d+) (\d+)", line).groups()) if is_good(answer) else (None, None)
         if uid:
+            self.world.facts.note_validity(self.user, mailbox, validity)
             self.world.facts.note(self.user, mailbox, uid, number)
         self.settle(f"APPEND {number}", answer, [], [Copy(mailbox, uid, number, flags)])
 
@@ -290,7 +307,8 @@ class Mover(Client):
         self.passing("MOVE", answer)
         if not is_good(answer):
             return
-        for sources, targets in fields(rb".*COPYUID \d+ (\S+) (\S+)\]", [*lines, line]):
+        for validity, sources, targets in fields(rb".*COPYUID (\d+) (\S+) (\S+)\]", [*lines, line]):
+            self.world.facts.note_validity(self.user, target, validity)
             for source, uid in zip(numbers(sources), numbers(targets)):
                 self.world.facts.note(self.user, target, uid, here[source])
         for uid in uids:
@@ -315,6 +333,8 @@ class Observer(Client):
             if not is_good(answer):
                 return self.leave()
             self.left = 10 * SESSION
+            for validity, in fields(rb"\* OK \[UIDVALIDITY (\d+)\]", lines):
+                self.world.facts.note_validity(self.user, self.watched, validity)
             self.note(lines)
         self.left -= 1
         self.hear()

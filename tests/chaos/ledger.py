@@ -10,10 +10,10 @@ Doubt = collections.namedtuple("Doubt", "what alternatives")
 
 
 class Facts:
-    """Which mail has a UID, as anybody was ever told: always the same one."""
+    """Which mail has a UID, and which UIDVALIDITY a mailbox, as anybody was ever told: always the same one."""
 
     def __init__(self):
-        self.lock, self.numbers = threading.Lock(), {}
+        self.lock, self.numbers, self.validities = threading.Lock(), {}, {}
 
     def note(self, user, mailbox, uid, number):
         with self.lock:
@@ -21,12 +21,18 @@ class Facts:
         if before != number:
             raise Wrong(f"{user}: UID {uid} of {mailbox} was mail {before}, and is mail {number}")
 
+    def note_validity(self, user, mailbox, validity):
+        with self.lock:
+            before = self.validities.setdefault((user, mailbox), int(validity))
+        if before != int(validity):
+            raise Wrong(f"{user}: UIDVALIDITY of {mailbox} was {before}, and is {int(validity)}")
+
 
 class Account:
     """What must be in one account. Whoever adds to it is the only one to change what it adds."""
 
-    def __init__(self, user):
-        self.user, self.lock = user, threading.Lock()
+    def __init__(self, user, has_quota=False):
+        self.user, self.has_quota, self.lock = user, has_quota, threading.Lock()
         self.delivered = {}      # {number: "250"; "552 ..", or None: no last word}
         self.contested = set()   # numbers: each is somewhere, once
         self.taken = set()       # of the delivered ones: whoever looks after them has seen them

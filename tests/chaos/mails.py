@@ -8,7 +8,10 @@ SIZES = ((90, 200, 6000), (98, 8000, 60000), (100, 300_000, 700_000))
 
 # Who looks after a mail, by its number: each is changed by one client alone, so that this client knows what must be there.
 # Ten and the classes have no common factor: of each class some end in each digit.
-NOBODY, OWNERS, DROP, CONTESTED, CLASSES = 0, (1, 2), 3, 4, 7
+NOBODY, OWNERS, DROP, CONTESTED, APPENDED, CLASSES = 0, (1, 2), 3, 4, 5, 7
+
+# What a delivery puts before a mail (RFC 5321 s. 4.4); where it is redirected to, it is given its Return-Path by others.
+TRACE = re.compile(rb"(Return-Path: [^\r\n]*\r\n)?Delivered-To: [^\r\n]*\r\nReceived: [^\r\n]*\r\n(\t[^\r\n]+\r\n){2,3}")
 
 counter = itertools.count(1)
 
@@ -39,6 +42,8 @@ def number_of(head):
 
 
 def is_whole(data, number):
-    """Is it this mail, behind what a delivery puts before it?"""
-    text = text_of(number)
-    return data.endswith(text) and len(data) - len(text) <= 4096
+    """Is it this mail and nothing else, behind its trace if it was delivered?"""
+    if kind_of(number) in (CONTESTED, APPENDED):
+        return data == text_of(number)
+    trace = TRACE.match(data)
+    return trace is not None and data[trace.end():] == text_of(number)

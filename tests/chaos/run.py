@@ -10,7 +10,7 @@ from . import mails
 from .audit import Audit
 from .clients import MAILBOXES, Drop, Mover, Mta, Observer, Owner
 from .editors import Editor
-from .faults import Faults
+from .faults import FIRST, Faults
 from .ledger import Account, Copy, Facts, settle
 from .modseqs import Modseqs
 from .smarthost import Smarthost
@@ -63,7 +63,7 @@ class Chaos:
             smarthost.start()
         self.stage.start()
         self.world = World(self.stage, self.seed, self.pace_s)
-        self.accounts = [Account(self.stage.account(*(("--quota", QUOTA) if i == 0 else ()))) for i in range(ACCOUNTS)]
+        self.accounts = [Account(self.stage.account(*(("--quota", QUOTA) if i == 0 else ())), i == 0) for i in range(ACCOUNTS)]
         for account in self.accounts:
             self.fill(account)
         self.users = {a.user: [*(Owner(self.world, f"owner {k} of {a.user}", a, k) for k in mails.OWNERS),
@@ -72,7 +72,8 @@ class Chaos:
                                Drop(self.world, f"maildrop of {a.user}", a)] for a in self.accounts}
         self.start_sorting()
         self.clients = [client for users in self.users.values() for client in users]
-        self.clients += [Mta(self.world, f"MTA {i}", self.accounts) for i in range(MTAS)]
+        self.mtas = [Mta(self.world, f"MTA {i}", self.accounts) for i in range(MTAS)]
+        self.clients += self.mtas
         self.modseqs = Modseqs(self.world, self.stage)
         self.clients.append(self.modseqs)
         self.faults = Faults(self.stage, self.seed, self.clients, self.smarthosts)
@@ -123,6 +124,15 @@ class Chaos:
             if client.wrong:
                 raise client.wrong
 
+    def check_work(self):
+        """It was not for nothing: everybody had something done, and something died."""
+        for kind in {type(client) for client in self.clients} - {Modseqs}:
+            if not any(is_good(call.answer) for client in self.clients if type(client) is kind for call in client.calls):
+                raise Wrong(f"no {kind.__name__} was told OK")
+        missing = [f"{kind} {how}" for kind, how in FIRST if not self.faults.begun[kind, how]]
+        if missing or not self.modseqs.count:
+            raise Wrong(f"not done: {missing}, modseqs were looked at {self.modseqs.count} times")
+
     # -- afterwards
 
     def restart(self, names, settings=None):
@@ -166,22 +176,29 @@ class Chaos:
             account.check_redirected(sent[account.elsewhere])
 
     def found(self, account):
-        """Every mail of an account, read whole."""
+        """Every mail of an account, read whole; its bytes are what its quota counts."""
         session, answer = opened(self.stage.imap[1], account.user)
         assert session, answer
+        sizes = []
         for mailbox in MAILBOXES:
             lines, answer, line = session.command(f"SELECT {mailbox}")
             assert is_good(answer), line
+            self.world.facts.note_validity(account.user, mailbox, fields(rb"\* OK \[UIDVALIDITY (\d+)\]", lines)[0][0])
             exists = max(int(n) for n, in fields(rb"\* (\d+) EXISTS", lines))
             for first in range(1, exists + 1, BODIES):
                 last = min(first + BODIES - 1, exists)
-                lines, answer, line = session.command(f"FETCH {first}:{last} (UID FLAGS BODY.PEEK[])")
-                found = fields(rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\) BODY\[\] \{\d+\}\r\n(.*)\)$", lines)
+                lines, answer, line = session.command(f"FETCH {first}:{last} (UID FLAGS RFC822.SIZE BODY.PEEK[])")
+                found = fields(rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\) RFC822\.SIZE (\d+) BODY\[\] \{\d+\}\r\n(.*)\)$", lines)
                 if not is_good(answer) or len(found) != last - first + 1:
                     raise Wrong(f"{account.user}: FETCH of {first}:{last} of {mailbox} has {len(found)}: {line}")
-                for uid, flags, data in found:
+                for uid, flags, size, data in found:
+                    if int(size) != len(data):
+                        raise Wrong(f"{account.user}: UID {int(uid)} of {mailbox} has RFC822.SIZE {int(size)}, and is of {len(data)} bytes")
+                    sizes.append(int(size))
                     yield self.copy_of(account, mailbox, int(uid), flags, data)
         session.close()
+        if self.audit.usage(account.user) != (len(sizes), sum(sizes)):
+            raise Wrong(f"{account.user}: usage is {self.audit.usage(account.user)}, and there are {len(sizes)} mails of {sum(sizes)} bytes")
 
     def copy_of(self, account, mailbox, uid, flags, data):
         number = mails.number_of(data.partition(b"\r\n\r\n")[0])
@@ -211,6 +228,9 @@ class Chaos:
 
     def check(self):
         """All is up again, and clients have ended."""
+        self.check_work()
+        for mta in self.mtas:
+            mta.finish()
         self.calm()
         self.audit.check_order()
         self.audit.check_sums()

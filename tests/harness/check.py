@@ -33,6 +33,14 @@ def long(test):
     return test
 
 
+def within(seconds):
+    """What takes longer than others may."""
+    def wrap(test):
+        test.seconds = seconds
+        return test
+    return wrap
+
+
 class Results:
     def __init__(self):
         self.passed, self.failed, self.skipped, self.failures = 0, 0, 0, []

@@ -1,7 +1,7 @@
 """PostgreSQL, S3 or a service taken away in the middle: a clear temporary failure, nothing lost, nothing doubled, well again by itself."""
 import imaplib, signal, smtplib, threading, time
 
-from harness.check import Skip, only
+from harness.check import Skip, only, within
 from harness.mail import bodies, deliver, imap, lmtp, message, ok
 from harness.processes import wait_for
 from outages import matrix
@@ -210,6 +210,7 @@ def test_idle_is_pushed_across_replicas_and_survives_the_loss_of_one(stack):
 
 
 @only("split")
+@within(400)
 def test_each_outage_keeps_its_promises(stack):
     """A part of the matrix that `./dev test outages` runs in full: every fault, and everything that can fail, once."""
     if not stack.s3:
