@@ -57,8 +57,8 @@ def run_lane(number, count, directory, shares, told):
 
 
 def run(results, shares, directory):
-    """As many lanes as there are cores, four at most, do all `shares`; `results` has theirs then."""
-    count = min(os.cpu_count(), 4, max((len(share.pieces) for share in shares), default=0))
+    """One lane more than there are cores, four at most, do all `shares`; `results` has theirs then."""
+    count = min(os.cpu_count() + 1, 4, max((len(share.pieces) for share in shares), default=0))
     lanes = []
     for number in range(count):
         hears, told = fork.Pipe(duplex=False)
