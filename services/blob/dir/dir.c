@@ -29,6 +29,22 @@ complain(struct buffer *problems, const char *path, const char *what)
 	buffer_printf(problems, "blob.dir: %s: %s: %s\n", path, what, strerror(errno));
 }
 
+/* Make it, unless it is there, so that it stays: a body is no safer than the path to it. */
+static bool
+make_directory(const char *path)
+{
+	struct arena arena = { 0 };
+	bool is_synced;
+
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST;
+	is_synced = dir_sync(AT_FDCWD, arena_printf(&arena, "%s/..", path).ptr);
+	if (!is_synced)
+		rmdir(path);
+	arena_clear(&arena);
+	return is_synced;
+}
+
 /* Every missing part of `path`. */
 static bool
 make_path(const char *path)
@@ -42,7 +58,7 @@ make_path(const char *path)
 		if (c != '/' && c != '\0')
 			continue;
 		*at = '\0';
-		is_made = mkdir(copy, 0700) == 0 || errno == EEXIST;
+		is_made = make_directory(copy);
 		*at = c;
 		if (c == '\0')
 			break;
@@ -97,7 +113,7 @@ open_root(struct dir_store *dir)
 {
 	if (dir->root >= 0)
 		return true;
-	if (mkdir(dir->path, 0700) < 0 && errno != EEXIST)
+	if (!make_directory(dir->path))
 		return false;
 	dir->root = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir->root < 0 || (mkdirat(dir->root, "tmp", 0700) < 0 && errno != EEXIST))

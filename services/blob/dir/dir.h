@@ -22,6 +22,9 @@ struct dir_store {
 /* What errno means for a caller: ENOENT is NONEXISTENT; everything else may pass, and is logged with `what` was tried. */
 enum err dir_failed(struct dir_store *dir, const char *what);
 
+/* Make the names in a directory durable, which is at `path` from `at` on. False: errno says why. */
+bool dir_sync(int at, const char *path);
+
 enum err dir_put_begin(void *store, const struct uuid *id, void **ret_put);
 enum err dir_put_write(void *put, struct str bytes, int64_t deadline_ms);
 enum err dir_put_commit(void *put, int64_t deadline_ms);

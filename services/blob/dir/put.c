@@ -65,17 +65,21 @@ dir_put_write(void *put, struct str bytes, int64_t deadline_ms)
 	return ERR_OK;
 }
 
-static enum err
-sync_directory(struct dir_store *dir, const char *path)
+bool
+dir_sync(int at, const char *path)
 {
-	int fd = openat(dir->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool is_synced = fd >= 0 && fsync(fd) == 0;
-
-	enum err err = is_synced ? ERR_OK : put_failed(dir, "sync directory");
 
 	if (fd >= 0)
 		close(fd);
-	return err;
+	return is_synced;
+}
+
+static enum err
+sync_directory(struct dir_store *dir, const char *path)
+{
+	return dir_sync(dir->root, path) ? ERR_OK : put_failed(dir, "sync directory");
 }
 
 /*
