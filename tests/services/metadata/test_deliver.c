@@ -128,6 +128,20 @@ Test(metadata_deliver, a_blob_of_more_than_an_hour_ago_is_refused)
 	cr_assert_eq(sql_int("SELECT count(*) FROM entries"), 1);
 }
 
+Test(metadata_deliver, an_append_refuses_a_blob_of_more_than_an_hour_ago)
+{
+	uint64_t account = make_account("a", 0);
+	MetadataAppendRequest *req = append_request(account, "INBOX", make_mail(100));
+	MetadataAppendReply *reply;
+
+	req->mail[0]->mail->put_ms -= 3601 * 1000;
+	cr_assert_eq(metadata_append(user(0, account), req, &reply), ERR_STALE);
+	req->mail[0]->mail->put_ms += 100 * 1000;
+	cr_assert_eq(metadata_append(user(0, account), req, &reply), ERR_OK);
+	cr_assert_eq(sql_int("SELECT count(*) FROM entries"), 1);
+	check_counts();
+}
+
 Test(metadata_deliver, many_at_once_share_transactions_and_all_arrive, .timeout = 60)
 {
 	enum { MANY = 600 };

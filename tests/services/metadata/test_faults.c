@@ -121,7 +121,7 @@ struct appender {
 	pthread_t thread;
 	struct bus_call call;
 	struct arena arena;
-	MetadataAppendRequest request;
+	const MetadataAppendRequest *request;
 	MetadataAppendReply *reply;
 	enum err err;
 };
@@ -131,7 +131,7 @@ run_append(void *arg)
 {
 	struct appender *appender = arg;
 
-	appender->err = metadata_append(&appender->call, &appender->request, &appender->reply);
+	appender->err = metadata_append(&appender->call, appender->request, &appender->reply);
 	return NULL;
 }
 
@@ -149,14 +149,8 @@ await_waiters(int64_t many)
 Test(metadata_faults, a_connection_lost_in_the_middle_is_settled_by_asking_again, .timeout = 60)
 {
 	uint64_t account = make_account("a", 0);
-	struct appender appender = { .request = METADATA_APPEND_REQUEST__INIT };
-	MetadataNewMail mail = METADATA_NEW_MAIL__INIT, *mails = &mail;
+	struct appender appender = { .request = append_request(account, "INBOX", make_mail(10)) };
 
-	mail.mail = make_mail(10);
-	appender.request.account = account;
-	appender.request.name = BIN("INBOX");
-	appender.request.n_mail = 1;
-	appender.request.mail = &mails;
 	appender.call = *user(0, account);
 	appender.call.arena = &appender.arena;
 	sql("BEGIN; SELECT FROM mailbox_state WHERE account = %lld FOR UPDATE", (long long)account);

@@ -107,18 +107,7 @@ rename_(void)
 static ProtobufCMessage *
 append_(void)
 {
-	MetadataAppendRequest *req = ARENA_NEW(&world.arena, MetadataAppendRequest);
-	MetadataNewMail *mail = ARENA_NEW(&world.arena, MetadataNewMail);
-
-	metadata_append_request__init(req);
-	metadata_new_mail__init(mail);
-	mail->mail = make_mail(10);
-	req->account = account;
-	req->name = BIN("Drafts");
-	req->n_mail = 1;
-	req->mail = ARENA_ARRAY(&world.arena, MetadataNewMail *, 1);
-	req->mail[0] = mail;
-	return &req->base;
+	return &append_request(account, "Drafts", make_mail(10))->base;
 }
 
 static ProtobufCMessage *

@@ -303,21 +303,31 @@ deliver(int i, uint64_t account, const char *mailbox, uint64_t size)
 	return err == ERR_OK ? reply->result[0]->status : err;
 }
 
+MetadataAppendRequest *
+append_request(uint64_t account, const char *mailbox, MetadataMail *mail)
+{
+	MetadataAppendRequest *req = ARENA_NEW(&world.arena, MetadataAppendRequest);
+
+	metadata_append_request__init(req);
+	req->account = account;
+	req->name = bin(mailbox);
+	req->n_mail = 1;
+	req->mail = ARENA_ARRAY(&world.arena, MetadataNewMail *, 1);
+	req->mail[0] = ARENA_NEW(&world.arena, MetadataNewMail);
+	metadata_new_mail__init(req->mail[0]);
+	req->mail[0]->mail = mail;
+	return req;
+}
+
 uint32_t
 append(int i, uint64_t account, const char *mailbox, uint32_t flags)
 {
-	MetadataAppendRequest req = METADATA_APPEND_REQUEST__INIT;
-	MetadataNewMail mail = METADATA_NEW_MAIL__INIT, *mails = &mail;
+	MetadataAppendRequest *req = append_request(account, mailbox, make_mail(100));
 	MetadataAppendReply *reply;
 	enum err err;
 
-	req.account = account;
-	req.name = bin(mailbox);
-	req.n_mail = 1;
-	req.mail = &mails;
-	mail.mail = make_mail(100);
-	mail.flags = flags;
-	err = metadata_append(user(i, account), &req, &reply);
+	req->mail[0]->flags = flags;
+	err = metadata_append(user(i, account), req, &reply);
 	cr_assert(err == ERR_OK, "append: %s", err_row(err)->name);
 	cr_assert(reply->n_uid == 1);
 	return reply->uid[0];

@@ -64,6 +64,8 @@ ProtobufCBinaryData bin(const char *text);
 MetadataMail *make_mail(uint64_t size);
 /* Deliver into a mailbox (NULL: INBOX) through replica `i`; the recipient's status. */
 enum err deliver(int i, uint64_t account, const char *mailbox, uint64_t size);
+/* An APPEND of that mail; lives in the world's arena. */
+MetadataAppendRequest *append_request(uint64_t account, const char *mailbox, MetadataMail *mail);
 /* APPEND one mail of 100 octets; its uid. */
 uint32_t append(int i, uint64_t account, const char *mailbox, uint32_t flags);
 MetadataStoreReply *store(int i, uint64_t account, uint64_t mailbox, uint32_t first, uint32_t last, int mode, uint32_t flags);
