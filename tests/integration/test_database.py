@@ -5,6 +5,7 @@ from harness.check import only
 from harness.mail import bodies, deliver, imap, message, ok, without_trace
 from harness.processes import HOST, wait_for
 from harness.stack import TOP, Postgres, Stack
+from harness.threads import Threads
 from integration.test_outages import received, tries
 from integration.test_views import Believer, play, truth_of
 
@@ -190,10 +191,9 @@ def test_a_failover_to_a_synchronous_standby_loses_nothing(stack):
         for n in range(12):
             deliver(mine, [other], message(f"view {n}"))
         believers = [Believer(mine, other, i) for i in range(2)]
-        errors = []
-        players = [threading.Thread(target=play, args=(c, seed, errors)) for seed, c in enumerate(believers)]
+        players = Threads(play, [(c, seed) for seed, c in enumerate(believers)])
         threads = [Worker(mine, user, n) for n in range(2)] + [Deliverer(mine, user, n) for n in range(2)]
-        for t in threads + players:
+        for t in threads:
             t.start()
         progress(threads)
         before = max(there(mine, user))
@@ -202,9 +202,7 @@ def test_a_failover_to_a_synchronous_standby_loses_nothing(stack):
         progress(threads)
         for t in threads:
             t.end()
-        for t in players:
-            t.join(120)
-        assert not errors, errors[0]
+        players.join(120)
 
         inbox, archive = there(mine, user), there(mine, user, "Archive", 1)
         for worker in threads[:2]:

@@ -4,6 +4,7 @@ import imaplib, signal, smtplib, threading, time
 from harness.check import Skip, only, within
 from harness.mail import bodies, deliver, imap, lmtp, message, ok
 from harness.processes import wait_for
+from harness.threads import Threads
 from outages import matrix
 
 
@@ -77,14 +78,13 @@ def test_postgresql_is_killed_during_deliveries(stack):
             tries(stack, user, received(message(f"mail {number}-{i}"), number * 100 + i), number)
             told.append((number, i))
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-    for t in threads:
-        t.start()
-    wait_for("some deliveries", lambda: len(told) > 8, 60)
-    stack.postgres.signal(signal.SIGKILL)
-    stack.postgres.start()
-    for t in threads:
-        t.join(120)
+    threads = Threads(work, [(n,) for n in range(4)])
+    try:
+        wait_for("some deliveries", lambda: len(told) > 8, 60)
+        stack.postgres.signal(signal.SIGKILL)
+        stack.postgres.start()
+    finally:
+        threads.join(120)
     assert len(told) == 60, len(told)
     client = imap(stack, user, select="INBOX")
     subjects = sorted(line.split(b"Subject: ")[1].split(b"\r\n")[0] for line in bodies(client).values())
@@ -152,19 +152,18 @@ def test_each_replica_is_killed_during_deliveries(stack):
             told.append(b"mail %d-%d" % (number, i))
             i += 1
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
-    for t in threads:
-        t.start()
-    for name in ("metadata-1", "blob-2", "lmtp-1", "metadata-2", "blob-1", "lmtp-2"):
-        before = len(told)
-        stack.kill(name)
-        try:
-            wait_for(f"deliveries without {name}", lambda: len(told) > before + 3, 60)
-        finally:
-            stack.start_again(name)
-    stop.set()
-    for t in threads:
-        t.join(120)
+    threads = Threads(work, [(n,) for n in range(3)])
+    try:
+        for name in ("metadata-1", "blob-2", "lmtp-1", "metadata-2", "blob-1", "lmtp-2"):
+            before = len(told)
+            stack.kill(name)
+            try:
+                wait_for(f"deliveries without {name}", lambda: len(told) > before + 3, 60)
+            finally:
+                stack.start_again(name)
+    finally:
+        stop.set()
+        threads.join(120)
     client = imap(stack, user, select="INBOX")
     subjects = sorted(body.split(b"Subject: ")[1].split(b"\r\n")[0] for body in bodies(client).values())
     missing, twice = set(told) - set(subjects), len(subjects) - len(set(subjects))

@@ -5,6 +5,7 @@ from harness.check import long, only
 from harness.mail import imap, ok
 from harness.processes import HOST, free_port, wait_for
 from harness.proxy import PROXY_V2
+from harness.threads import Threads
 
 from .test_clients import append_all
 
@@ -149,8 +150,7 @@ def test_100000_mails_are_numbers_until_they_are_asked_for(stack):
             ok(other.noop())
             waits.append(time.monotonic() - begin)
 
-    thread = threading.Thread(target=beside)
-    thread.start()
+    threads = Threads(beside, [()])
     try:
         client = pop3(stack, user)
         assert client.stat()[0] == 100000
@@ -161,7 +161,7 @@ def test_100000_mails_are_numbers_until_they_are_asked_for(stack):
         client.quit()
     finally:
         stop.set()
-        thread.join()
+        threads.join()
     assert max(waits) < 5, max(waits)
     assert pop3(stack, user).stat()[0] == 99999
 

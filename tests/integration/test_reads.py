@@ -1,11 +1,12 @@
 """What reading mail costs at the store: nothing for lists of mails, one read for a body, none for one that was read before."""
-import glob, os, poplib, re, signal, smtplib, threading, urllib.request
+import glob, os, poplib, re, signal, smtplib, urllib.request
 
 from harness.check import Skip
 from harness.mail import await_mails, bodies, deliver, imap, mails, message, ok
 from harness.processes import HOST, wait_for
 from harness.s3_proxy import ERROR, Answer, S3Proxy
 from harness.stack import Stack
+from harness.threads import Threads
 
 # As they were seen on the wire, or in the sources.
 LISTS = {
@@ -323,11 +324,11 @@ def test_a_store_that_talks_nonsense_is_not_believed(stack):
                 told[names[i]] = (answer.smtp_code, answer.smtp_error)
 
         proxy.lie = lie
-        together(read, len(names))
+        Threads(read, [(i,) for i in range(len(names))]).join()
         for name in names:
             status, data = told[name]
             assert status == "NO" and b"[UNAVAILABLE]" in data[0], (name, told[name])
-        together(send, len(names))
+        Threads(send, [(i,) for i in range(len(names))]).join()
         for name in names:
             assert told[name][0] == 451, (name, told[name])
         proxy.lie = lambda method, path: None
@@ -339,11 +340,3 @@ def test_a_store_that_talks_nonsense_is_not_believed(stack):
         assert subjects == sorted(names + [f"third {name}" for name in names]), subjects
     finally:
         end(own, proxy)
-
-
-def together(run, count):
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

@@ -1,8 +1,9 @@
 """Several sessions on one mailbox, over different replicas: what one does, the others hear of, once and in order."""
-import re, threading
+import re
 
 from harness.mail import deliver, imap, mails, message, ok
 from harness.processes import wait_for
+from harness.threads import Threads
 
 
 def untagged(client, command):
@@ -58,27 +59,26 @@ def test_a_poll_asks_the_database_nothing(stack):
 
 
 def test_two_sessions_storing_at_once_agree_in_the_end(stack):
-    """Each sets and clears its own flags on all mails; both end with the same view, which is the database's."""
+    """Each sets and clears a flag of its own on all mails; both end with the same view, which is the database's: what each did last."""
     user = stack.account()
     a, b = imap(stack, user, replica=0), imap(stack, user, replica=1)
     for mail in mails(20, 4):
         ok(a.append("INBOX", None, None, mail))
     ok(a.select("INBOX")), ok(b.select("INBOX"))
+    stores = [(i % 20 + 1, "+FLAGS" if i % 3 else "-FLAGS") for i in range(30)]
 
     def work(client, flag):
-        for i in range(30):
-            ok(client.store(f"{i % 20 + 1}:*", "+FLAGS" if i % 3 else "-FLAGS", f"({flag})"))
+        for first, mode in stores:
+            ok(client.store(f"{first}:*", mode, f"({flag})"))
 
-    threads = [threading.Thread(target=work, args=args) for args in ((a, r"\Flagged"), (b, r"\Answered"))]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    Threads(work, ((a, r"\Flagged"), (b, r"\Answered"))).join()
+    last = {number: [mode for first, mode in stores if first <= number][-1] for number in range(1, 21)}
+    want = {number: [rb"\Answered", rb"\Flagged"] if mode == "+FLAGS" else [] for number, mode in last.items()}
 
     def flags(client):
-        return sorted(sorted(x for x in re.search(rb"FLAGS \((.*?)\)", line)[1].split() if x != rb"\Recent")
-                      for line in ok(client.fetch("1:*", "(FLAGS)")))
-    wait_for("the same view", lambda: flags(a) == flags(b) == flags(imap(stack, user, select="INBOX")), 20)
+        return {int(line.split()[0]): sorted(x for x in re.search(rb"FLAGS \((.*?)\)", line)[1].split() if x != rb"\Recent")
+                for line in ok(client.fetch("1:*", "(FLAGS)"))}
+    wait_for("what each did last", lambda: flags(a) == flags(b) == flags(imap(stack, user, select="INBOX")) == want, 20)
 
 
 def test_two_sessions_moving_the_same_mails_lose_and_double_none(stack):
@@ -90,12 +90,7 @@ def test_two_sessions_moving_the_same_mails_lose_and_double_none(stack):
         ok(a.create(box))
     ok(a.select("INBOX")), ok(b.select("INBOX"))
     uids = ok(a.uid("SEARCH", "ALL"))[0].split()
-    threads = [threading.Thread(target=lambda c=c, box=box: [c.uid("MOVE", uid.decode(), box) for uid in uids])
-               for c, box in ((a, "X"), (b, "Y"))]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    Threads(lambda client, box: [client.uid("MOVE", uid.decode(), box) for uid in uids], ((a, "X"), (b, "Y"))).join()
     c = imap(stack, user)
     counts = [int(re.search(rb"MESSAGES (\d+)", ok(c.status(box, "(MESSAGES)"))[0])[1]) for box in ("INBOX", "X", "Y")]
     assert counts[0] == 0 and sum(counts) == 40, counts

@@ -1,8 +1,9 @@
 """What a client knows from the untagged responses alone is what is there: clients that believe every line, many commands at once."""
-import random, re, socket, threading
+import random, re, socket
 
 from harness.mail import imap, mails, ok
 from harness.processes import wait_for
+from harness.threads import Threads
 
 FLAGS = (r"\Seen", r"\Flagged", r"\Answered", r"\Draft", "red", "green", "blue")
 
@@ -117,13 +118,10 @@ def truth_of(stack, user):
     return [(m["uid"], m["flags"]) for m in fresh.messages]
 
 
-def play(client, seed, errors):
+def play(client, seed):
     r = random.Random(seed)
-    try:
-        for _ in range(80):
-            client.anything(r)
-    except Exception as wrong:          # told by the test, not by the thread
-        errors.append(wrong)
+    for _ in range(80):
+        client.anything(r)
 
 
 def test_pictures_of_three_sessions_agree_after_everything_at_once(stack):
@@ -132,13 +130,7 @@ def test_pictures_of_three_sessions_agree_after_everything_at_once(stack):
     for mail in mails(12, 5):
         ok(client.append("INBOX", None, None, mail))
     clients = [Believer(stack, user, i) for i in range(3)]
-    errors = []
-    threads = [threading.Thread(target=play, args=(c, seed, errors)) for seed, c in enumerate(clients)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert not errors, errors[0]
+    Threads(play, [(c, seed) for seed, c in enumerate(clients)]).join()
     truth = truth_of(stack, user)
     for c in clients:
         try:
