@@ -1,6 +1,7 @@
 /* Certificates on the bus: who gets in, who does not and what is said of it, and what the configuration must have. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
@@ -174,22 +175,26 @@ plain(struct str url)
 	return arena_printf(&arena, "tcp://%.*s", STR_ARG(str_sub(url, strlen("tls+tcp://"), SIZE_MAX))).ptr;
 }
 
-/* `bytes` and then nothing: true when the other end closes. */
+/* `bytes` and then nothing: true when the other end closes, false when it does not in WAIT_MS. */
 static bool
 throw_bytes(struct str url, struct str bytes)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		.sin_port = htons((uint16_t)atoi(url.ptr + str_rindex(url, ':') + 1)) };
+	struct timeval wait = { .tv_sec = WAIT_MS / 1000 };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	char rest[4096];
+	bool is_closed;
 	ssize_t got;
 
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
 	cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	cr_assert_eq(write(fd, bytes.ptr, bytes.len), (ssize_t)bytes.len);
 	while ((got = read(fd, rest, sizeof(rest))) > 0)
 		;
+	is_closed = got == 0 || errno == ECONNRESET;
 	close(fd);
-	return true;
+	return is_closed;
 }
 
 static void
