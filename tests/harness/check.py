@@ -6,6 +6,10 @@ class Skip(Exception):
     pass
 
 
+class Late(BaseException):
+    """The test's time is over. No Exception, and no OSError above all: those are what tests may live with, and go on."""
+
+
 def needs(*programs):
     """Skip where one of the programs is not installed."""
     def wrap(test):
@@ -53,7 +57,7 @@ class Results:
     def run(self, name, test, seconds=180):
         """Run `test()`: it passes, raises Skip, or fails by any other exception or by taking too long."""
         def late(*_):
-            raise TimeoutError(f"not done after {seconds} s")
+            raise Late(f"not done after {seconds} s")
 
         begin = time.monotonic()
         signal.signal(signal.SIGALRM, late)
@@ -63,7 +67,7 @@ class Results:
         except Skip as why:
             self.skipped += 1
             print(f"skip {name}: {why}", flush=True)
-        except Exception as wrong:
+        except (Exception, Late) as wrong:
             signal.alarm(0)
             brief = isinstance(wrong, AssertionError) and type(wrong) is not AssertionError
             self.fail(name, str(wrong) if brief else traceback.format_exc())
