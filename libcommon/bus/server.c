@@ -17,7 +17,6 @@ enum {
 	USUAL_QUEUE = 1024,
 	USUAL_IN_FLIGHT = 2048,
 	USUAL_BYTES = 256 * 1024 * 1024,
-	NOTE_EVERY_MS = 60 * 1000,
 	SPARE_SLOTS = 8, /* more than may be in flight, to tell the others that we are busy */
 	IPC_MODE = 0600,
 };
@@ -342,19 +341,9 @@ bus_server_describe(struct bus_server *server, BusPingReply *reply)
 void
 bus_server_note_clock(struct bus_server *server, struct str detail)
 {
-	int64_t now_ms = clock_mono_ms();
-	size_t refused;
-	bool is_time;
+	int64_t refused = log_seldom(&server->clock_refused);
 
-	pthread_mutex_lock(&server->lock);
-	refused = ++server->clock_refused;
-	is_time = server->clock_noted_ms == 0 || now_ms - server->clock_noted_ms >= NOTE_EVERY_MS;
-	if (is_time) {
-		server->clock_noted_ms = now_ms;
-		server->clock_refused = 0;
-	}
-	pthread_mutex_unlock(&server->lock);
-	if (is_time)
+	if (refused > 0)
 		log_error(&server->log, "bus.clock", KV_INT("refused", refused), KV_STR("text", detail));
 }
 

@@ -42,8 +42,7 @@ struct bus_server {
 	bool is_draining; /* takes nothing new */
 	bool is_ending;   /* nor the next part of what it has */
 	bool is_closed;
-	int64_t clock_noted_ms;
-	size_t clock_refused; /* since then */
+	struct log_seldom clock_refused;
 };
 
 /* As bus_serve; `limits` may be NULL, a limit 0: then a usual one. */

@@ -54,7 +54,8 @@ check_clock(const struct bus_method *method, const BusCallHeader *header, int64_
 		return ERR_OK;
 	print_time(now_ms, here, sizeof(here));
 	print_time(header->expires_ms - header->timeout_ms, there, sizeof(there));
-	*ret_detail = arena_printf(arena, "clocks differ: it is %s here, and was %s where the call comes from", here, there);
+	*ret_detail = arena_printf(arena, "clocks differ: it is %s here, and was %s where the call comes from; they must agree"
+	    " within seconds: run an NTP client such as chrony on both machines", here, there);
 	return ERR_CLOCK;
 }
 

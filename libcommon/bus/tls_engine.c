@@ -91,6 +91,7 @@ static const struct {
 	{ SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, BUS_REFUSAL_NO_CERTIFICATE },
 	{ SSL_R_WRONG_VERSION_NUMBER, BUS_REFUSAL_NOT_TLS },
 	{ SSL_R_PACKET_LENGTH_TOO_LONG, BUS_REFUSAL_NOT_TLS },
+	{ SSL_R_DATA_LENGTH_TOO_LONG, BUS_REFUSAL_NOT_TLS },
 	{ SSL_R_BAD_RECORD_TYPE, BUS_REFUSAL_NOT_TLS },
 	{ SSL_R_HTTP_REQUEST, BUS_REFUSAL_NOT_TLS },
 	{ SSL_R_HTTPS_PROXY_REQUEST, BUS_REFUSAL_NOT_TLS },
@@ -115,10 +116,15 @@ static void
 say_why(const nng_tls_engine_conn *conn)
 {
 	unsigned long error = ERR_peek_last_error(); /* those before it are of the certificate's parts */
-	int reason = ERR_GET_REASON(error);
 	long verified = SSL_get_verify_result(conn->ssl);
-	const char *words = reason == SSL_R_CERTIFICATE_VERIFY_FAILED ? X509_verify_cert_error_string(verified) : ERR_reason_error_string(error);
+	const char *words;
+	int reason;
 
+	/* Of a bad record it is said first what is wrong with it. */
+	if (ERR_GET_REASON(error) == SSL_R_RECORD_LAYER_FAILURE)
+		error = ERR_peek_error();
+	reason = ERR_GET_REASON(error);
+	words = reason == SSL_R_CERTIFICATE_VERIFY_FAILED ? X509_verify_cert_error_string(verified) : ERR_reason_error_string(error);
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL)
 		bus_tls_refused(refusal_of(reason, verified), str_c(words ? words : ""));
 }

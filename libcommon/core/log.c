@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "libcommon/core/buffer.h"
+#include "libcommon/core/clock.h"
 
 enum { VALUE_MAX = 2048 };
 
@@ -154,4 +155,16 @@ log_write(enum log_level level, const struct log *log, const char *event, size_t
 		/* Nobody can be told that the log itself cannot be written. */
 	}
 	buffer_clear(&line);
+}
+
+int64_t
+log_seldom(struct log_seldom *seldom)
+{
+	int64_t now_ms = clock_mono_ms(), said_ms = atomic_load(&seldom->said_ms);
+
+	atomic_fetch_add(&seldom->times, 1);
+	if (said_ms != 0 && now_ms - said_ms < LOG_SELDOM_MS)
+		return 0;
+	/* Of those who come at once, one says it. */
+	return atomic_compare_exchange_strong(&seldom->said_ms, &said_ms, now_ms) ? atomic_exchange(&seldom->times, 0) : 0;
 }

@@ -42,6 +42,16 @@ void log_set_level(enum log_level min);
 bool log_level_from(struct str name, enum log_level *ret);
 void log_write(enum log_level level, const struct log *log, const char *event, size_t count, const struct log_kv *kv);
 
+/* What may happen again and again, and is said once a minute. Zeroed: it was never said. Any thread may use it. */
+enum { LOG_SELDOM_MS = 60 * 1000 };
+struct log_seldom {
+	_Atomic int64_t said_ms; /* 0: never */
+	_Atomic int64_t times;   /* that it happened since then */
+};
+
+/* It happened: how often since it was said, this time too, or 0 when it is not to be said yet. */
+int64_t log_seldom(struct log_seldom *seldom);
+
 #define LOG_KVS(...) (sizeof((struct log_kv[]){ { 0 }, ##__VA_ARGS__ }) / sizeof(struct log_kv) - 1), \
 		     ((struct log_kv[]){ { 0 }, ##__VA_ARGS__ } + 1)
 #define log_debug(log, event, ...) log_write(LOG_DEBUG, (log), (event), LOG_KVS(__VA_ARGS__))

@@ -38,3 +38,14 @@ Test(log, json_is_json, .init = cr_redirect_stderr)
 	log_error(NULL, "shown", KV_INT("n", 1));
 	expect("\"level\":\"error\",\"event\":\"shown\",\"n\":1}\n");
 }
+
+Test(log, what_happens_often_is_said_once_a_minute)
+{
+	struct log_seldom seldom = { 0 };
+
+	cr_assert_eq(log_seldom(&seldom), 1);
+	for (int i = 0; i < 5; i++)
+		cr_assert_eq(log_seldom(&seldom), 0);
+	seldom.said_ms -= LOG_SELDOM_MS;
+	cr_assert_eq(log_seldom(&seldom), 6, "those that were not said are counted");
+}
