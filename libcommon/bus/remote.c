@@ -104,6 +104,21 @@ has_answered(const struct bus_search *search)
 	return false;
 }
 
+/* Is there one whose first connection may be there in a moment? */
+static bool
+is_connecting(const struct bus_remote *remote, const struct bus_search *search)
+{
+	int64_t since_ms = clock_mono_ms() - BUS_CONNECT_TIME_MS;
+
+	for (const struct bus_replica *at = remote->replicas; at != NULL && !search->is_pinned; at = at->next) {
+		const struct bus_link *link = at->links[search->kind];
+
+		if (at->is_listed && (link == NULL || (bus_link_generation(link) == 0 && at->opened_ms[search->kind] > since_ms)))
+			return true;
+	}
+	return false;
+}
+
 static struct bus_replica *
 best(struct bus_remote *remote, const struct bus_search *search, size_t *ret_count)
 {
@@ -156,8 +171,8 @@ take_locked(struct bus_remote *remote, struct bus_search *search, struct bus_rep
 		}
 		if (search->give_up_ms == 0)
 			search->give_up_ms = now + BUS_CONNECT_TIME_MS;
-		if (search->count == BUS_TRIES_MAX || has_answered(search) || now >= search->give_up_ms ||
-		    now >= search->deadline_ms)
+		if (search->count == BUS_TRIES_MAX || (has_answered(search) && !is_connecting(remote, search)) ||
+		    now >= search->give_up_ms || now >= search->deadline_ms)
 			return ERR_UNAVAILABLE;
 		wait_for_change(remote, search->give_up_ms < search->deadline_ms ? search->give_up_ms : search->deadline_ms);
 	}

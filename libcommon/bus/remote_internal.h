@@ -12,6 +12,7 @@ struct bus_replica {
 	uint64_t id; /* hash of the URL: the same in every frontend */
 	char *url;
 	struct bus_link *links[BUS_LANE_KINDS]; /* those that were needed so far; set once, under the lock */
+	int64_t opened_ms[BUS_LANE_KINDS];      /* since when there are */
 	size_t refs;                            /* calls that hold it */
 	bool is_listed;                         /* the last look at the names found it */
 	int64_t gone_ms;                        /* since when not */

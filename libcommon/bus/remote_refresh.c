@@ -79,6 +79,7 @@ open_links(struct bus_remote *remote, struct bus_replica *replica)
 		}
 		pthread_mutex_lock(&remote->lock);
 		replica->links[kind] = link;
+		replica->opened_ms[kind] = clock_mono_ms();
 		pthread_mutex_unlock(&remote->lock);
 	}
 }

@@ -249,6 +249,48 @@ Test(bus_faults, unavailable_is_asked_elsewhere_other_errors_are_answers)
 	pair_stop(peers, &caller);
 }
 
+static void *
+start_soon(void *arg)
+{
+	struct peer *peer = arg;
+
+	sleep_ms(300);
+	peer_start(peer, "two", peer->url);
+	return NULL;
+}
+
+static void
+expect_unavailable_at_once(struct caller *caller, const char *what)
+{
+	int64_t began = clock_mono_ms();
+
+	cr_assert_str_eq(ping(caller), "UNAVAILABLE", "%s", what);
+	cr_assert_lt(clock_mono_ms() - began, BUS_CONNECT_TIME_MS / 2, "%s", what);
+}
+
+/* When a process has just started, who is connected first may be the one that can not do it. */
+Test(bus_faults, one_that_is_being_connected_is_waited_for)
+{
+	struct peer peers[2] = { { .answer = ERR_UNAVAILABLE }, { .url = fresh_url(TCP) } };
+	struct caller caller;
+	pthread_t thread;
+
+	peer_start(&peers[0], "one", fresh_url(TCP));
+	caller_start(&caller, 2, (struct str[]){ peers[0].url, peers[1].url });
+	pthread_create(&thread, NULL, start_soon, &peers[1]);
+	cr_assert_str_eq(ping(&caller), "two");
+	pthread_join(thread, NULL);
+	peer_stop(&peers[1]);
+	expect_unavailable_at_once(&caller, "it was there and is gone");
+	caller_stop(&caller);
+	caller_start(&caller, 2, (struct str[]){ peers[0].url, peers[1].url });
+	await_replicas(&caller, 1);
+	sleep_ms(BUS_CONNECT_TIME_MS);
+	expect_unavailable_at_once(&caller, "it was not there for long");
+	caller_stop(&caller);
+	peer_stop(&peers[0]);
+}
+
 Test(bus_faults, one_that_fails_three_times_is_left_alone_for_a_while)
 {
 	struct peer peers[2] = { 0 };
