@@ -13,7 +13,6 @@
 #include "services/blob/store.h"
 
 enum {
-	BLOB_CLOCK_APART_MS = 10 * 60 * 1000, /* past this nothing is stored, for fences compare the clocks */
 	BLOB_UPLOAD_IDLE_MS = 2 * 60 * 1000,
 	BLOB_UPLOADS_MAX = 512,
 	BLOB_ANSWER_MS = 250,                 /* kept of a call's time for its answer to arrive */
@@ -26,6 +25,7 @@ struct blob {
 	const struct store_ops *ops;
 	void *store;
 	struct log log;
+	struct log_seldom clock_refused;
 	struct seal_keys seal_keys;
 	struct index_cache indexes;
 	struct packer *packer;    /* small bodies on their way into the store */
@@ -50,7 +50,10 @@ void blob_keeper_stop(struct blob *blob);
 /* What the store is asked until, for a call. */
 int64_t blob_store_deadline(const struct rpc *rpc);
 
-/* The store's clock and ours are close enough to store something. */
+/*
+ * The store's clock and ours are close enough to store something, or were not a minute ago, and may be now: then the put is to be looked at
+ * again, once it has shown the clock. False is logged, once a minute.
+ */
 bool blob_clock_is_good(struct blob *blob);
 
 /* A body that is referred to should be there and whole: when it is not, log its object, and the key that it needs. Returns `err`. */

@@ -82,10 +82,16 @@ blob_store_deadline(const struct rpc *rpc)
 bool
 blob_clock_is_good(struct blob *blob)
 {
-	int64_t ahead_ms;
+	const struct store_clock *clock = blob->ops->clock(blob->store);
+	int64_t refused;
 
-	return !blob->ops->clock(blob->store, &ahead_ms) ||
-	    (ahead_ms <= BLOB_CLOCK_APART_MS && ahead_ms >= -BLOB_CLOCK_APART_MS);
+	if (!store_clock_is_apart(clock) || clock_mono_ms() - clock->seen_ms >= STORE_CLOCK_KEPT_MS)
+		return true;
+	refused = log_seldom(&blob->clock_refused);
+	if (refused > 0)
+		log_error(&blob->log, "blob.clock", KV_INT("ahead_ms", clock->ahead_ms), KV_INT("refused", refused),
+		    KV_C("text", "the store's clock and ours must agree within 10 minutes: run an NTP client such as chrony on both machines"));
+	return false;
 }
 
 enum err

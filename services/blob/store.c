@@ -1,6 +1,7 @@
 /* Which back ends there are, and what objects are called in them. */
 #include "services/blob/store.h"
 
+#include "libcommon/core/clock.h"
 #include "libcommon/crypto/encode.h"
 
 static const struct store_ops *const stores[] = { &dir_store, &s3_store };
@@ -39,4 +40,19 @@ store_path_read(struct str path, struct uuid *ret_id)
 		return false;
 	*ret_id = id;
 	return true;
+}
+
+void
+store_clock_note(struct store_clock *clock, int64_t theirs_ms)
+{
+	clock->ahead_ms = theirs_ms - clock_wall_ms();
+	clock->seen_ms = clock_mono_ms();
+}
+
+bool
+store_clock_is_apart(const struct store_clock *clock)
+{
+	int64_t ahead_ms = clock->ahead_ms;
+
+	return ahead_ms > STORE_CLOCK_APART_MS || ahead_ms < -STORE_CLOCK_APART_MS;
 }

@@ -16,6 +16,21 @@ struct store_object {
 	uint64_t size;
 };
 
+/* How far a store's clock is ahead of ours, as it was seen last. */
+struct store_clock {
+	_Atomic int64_t ahead_ms;
+	_Atomic int64_t seen_ms; /* monotonic; 0: never */
+};
+
+enum {
+	STORE_CLOCK_APART_MS = 10 * 60 * 1000, /* past this nothing is stored, for fences compare the clocks */
+	STORE_CLOCK_KEPT_MS = 60 * 1000,       /* what was wrong longer ago may have been set right */
+};
+
+/* It is `theirs_ms` there, now. */
+void store_clock_note(struct store_clock *clock, int64_t theirs_ms);
+bool store_clock_is_apart(const struct store_clock *clock);
+
 struct store_ops {
 	const char *name; /* the setting blob.store */
 	bool is_near;     /* a read takes about as long as one of the cache: several may be done one after the other */
@@ -44,8 +59,7 @@ struct store_ops {
 	/* Up to `limit` objects that come after `after` (NULL: from the first), in the store's own fixed order. */
 	enum err (*list)(void *store, const struct uuid *after, size_t limit, struct store_object *ret, size_t *ret_count,
 	    bool *ret_more, int64_t deadline_ms);
-	/* How far the store's clock is ahead of ours, as last seen. False: it was never seen. */
-	bool (*clock)(void *store, int64_t *ret_ahead_ms);
+	const struct store_clock *(*clock)(const void *store);
 	/* Remove what dead uploads left behind that is older than `age_ms`. */
 	enum err (*clean)(void *store, int64_t age_ms, int64_t deadline_ms);
 };

@@ -13,7 +13,8 @@ compare(struct job_run *run, const char *whose, int64_t theirs_ms)
 
 	if (ahead_ms <= APART_MS && ahead_ms >= -APART_MS)
 		return ERR_OK;
-	log_error(&run->log, "worker.clock", KV_C("clock", whose), KV_INT("ahead_ms", ahead_ms));
+	log_error(&run->log, "worker.clock", KV_C("clock", whose), KV_INT("ahead_ms", ahead_ms),
+	    KV_C("text", "its clock and ours must agree within 10 minutes: run an NTP client such as chrony on both machines"));
 	return ERR_CLOCK;
 }
 

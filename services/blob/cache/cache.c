@@ -21,8 +21,9 @@ cache_switch_off(struct cache *cache, const char *operation, int error)
 	if (!cache_is_on(cache))
 		return;
 	cache->off_until_ms = clock_mono_ms() + CACHE_OFF_MS;
-	log_warn(&cache->log, "blob.cache_off", KV_C("operation", operation), KV_C("problem", strerror(error)),
-	    KV_INT("seconds", CACHE_OFF_MS / 1000));
+	log_warn(&cache->log, "blob.cache_off", KV_STR("directory", cache->path), KV_C("operation", operation),
+	    KV_C("problem", strerror(error)), KV_INT("seconds", CACHE_OFF_MS / 1000),
+	    KV_C("text", "mail is read from the store meanwhile: see that this disk is well, and has room for blob.cache.size"));
 }
 
 /* ---- flights, with the lock held */

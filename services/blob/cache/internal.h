@@ -44,6 +44,7 @@ struct cache_waiting {
 
 struct cache {
 	struct log log;
+	struct str path;                 /* the configuration's */
 	int dir;
 	uint64_t segment_bytes;
 	uint32_t rows;                   /* of a segment */

@@ -77,12 +77,13 @@ directory_open(const struct config *config, int *ret)
 }
 
 static struct cache *
-cache_new(int dir, uint64_t size)
+cache_new(int dir, const struct config *config)
 {
-	uint64_t least = size / SEGMENT_BYTES_LEAST, buckets = 1024, rows;
+	uint64_t size = (uint64_t)config->blob_cache_size, least = size / SEGMENT_BYTES_LEAST, buckets = 1024, rows;
 	struct cache *cache = MEM_NEW(struct cache);
 
 	cache->log.service = "blob";
+	cache->path = config->blob_cache_dir;
 	cache->dir = dir;
 	cache->slots = least < CACHE_SLOTS ? (unsigned)least : CACHE_SLOTS;
 	cache->segment_bytes = size / cache->slots;
@@ -192,7 +193,7 @@ cache_open(const struct config *config)
 
 	if (config->blob_cache_dir.len == 0 || directory_open(config, &dir) != ERR_OK)
 		return NULL;
-	cache = cache_new(dir, (uint64_t)config->blob_cache_size);
+	cache = cache_new(dir, config);
 	read_back(cache);
 	if (writer_start(cache) == ERR_OK)
 		return cache;

@@ -16,17 +16,29 @@
 enum err
 dir_failed(struct dir_store *dir, const char *what)
 {
-	if (errno == ENOENT)
+	int error = errno;
+	bool is_full = error == ENOSPC || error == EDQUOT;
+	int64_t times;
+
+	if (error == ENOENT)
 		return ERR_NONEXISTENT;
 	metric_add(METRIC_BLOB_FAILED, 1);
-	log_warn(&dir->log, "blob.dir", KV_C("operation", what), KV_C("problem", strerror(errno)));
+	times = is_full ? log_seldom(&dir->full) : 0;
+	if (times > 0)
+		log_error(&dir->log, "blob.full", KV_C("directory", dir->path), KV_C("problem", strerror(error)), KV_INT("times", times),
+		    KV_C("text", "no mail is taken until there is room: make some, or give blob.dir a larger disk"));
+	if (!is_full)
+		log_warn(&dir->log, "blob.dir", KV_C("directory", dir->path), KV_C("operation", what), KV_C("problem", strerror(error)));
 	return ERR_UNAVAILABLE;
 }
 
 static void
 complain(struct buffer *problems, const char *path, const char *what)
 {
-	buffer_printf(problems, "blob.dir: %s: %s: %s\n", path, what, strerror(errno));
+	const char *remedy = errno == ENOENT ? ": `sora-blob create-bucket` makes it"
+	    : errno == EACCES ? ": give it to the user that Sora runs as" : "";
+
+	buffer_printf(problems, "blob.dir: %s: %s: %s%s\n", path, what, strerror(errno), remedy);
 }
 
 /* Make it, unless it is there, so that it stays: a body is no safer than the path to it. */
@@ -221,13 +233,10 @@ dir_remove(void *store, const struct uuid *id, int64_t deadline_ms)
 	return unlinkat(dir->root, path, 0) == 0 || errno == ENOENT ? ERR_OK : dir_failed(dir, "remove");
 }
 
-static bool
-dir_clock(void *store, int64_t *ret_ahead_ms)
+static const struct store_clock *
+dir_clock(const void *store)
 {
-	struct dir_store *dir = store;
-
-	*ret_ahead_ms = dir->ahead_ms;
-	return dir->has_clock;
+	return &((const struct dir_store *)store)->clock;
 }
 
 /* A file that still grows was written to a moment ago: its time says so, whichever process writes it. */

@@ -15,11 +15,11 @@ struct dir_store {
 	/* Which of ab/ and ab/cd/ are known to be durable in their parents: a file is no safer than the path to it. */
 	atomic_uchar durable_outer[256];
 	atomic_uchar durable_inner[256 * 256];
-	_Atomic int64_t ahead_ms;
-	atomic_bool has_clock;
+	struct store_clock clock;
+	struct log_seldom full;
 };
 
-/* What errno means for a caller: ENOENT is NONEXISTENT; everything else may pass, and is logged with `what` was tried. */
+/* What errno means for a caller: ENOENT is NONEXISTENT; everything else may pass, and is logged with `what` was tried, a full disk once a minute. */
 enum err dir_failed(struct dir_store *dir, const char *what);
 
 /* Make the names in a directory durable, which is at `path` from `at` on. False: errno says why. */

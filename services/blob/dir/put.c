@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "libcommon/core/clock.h"
 #include "libcommon/core/mem.h"
 #include "services/blob/dir/dir.h"
 
@@ -103,10 +102,8 @@ note_clock(struct dir_put *put)
 {
 	struct stat st;
 
-	if (fstat(put->fd, &st) < 0)
-		return;
-	put->dir->ahead_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 - clock_wall_ms();
-	put->dir->has_clock = true;
+	if (fstat(put->fd, &st) == 0)
+		store_clock_note(&put->dir->clock, (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
 }
 
 static void

@@ -7,12 +7,12 @@ enum err
 ping_rpc(struct rpc *rpc, const BlobEmpty *req, BlobPingReply *reply)
 {
 	struct blob *blob = rpc->service;
-	int64_t ahead_ms;
+	const struct store_clock *clock = blob->ops->clock(blob->store);
 
 	(void)req;
 	reply->version = (char *)arena_cstr(rpc->arena, STR(SORA_VERSION));
 	reply->now_ms = clock_wall_ms();
-	if (blob->ops->clock(blob->store, &ahead_ms))
-		reply->store_ms = reply->now_ms + ahead_ms;
+	if (clock->seen_ms != 0)
+		reply->store_ms = reply->now_ms + clock->ahead_ms;
 	return ERR_OK;
 }

@@ -86,10 +86,8 @@ send_once(struct s3 *s3, const struct s3_call *call, const struct s3_signed *s, 
 		req.self = &target;
 	}
 	TRY(perform(s3, &req, arena, ret));
-	if (ret->date_ms > 0) {
-		s3->ahead_ms = ret->date_ms - clock_wall_ms();
-		s3->has_clock = true;
-	}
+	if (ret->date_ms > 0)
+		store_clock_note(&s3->clock, ret->date_ms);
 	/* It is shorter, says who has looked at the range; who has not may have said anything. */
 	if (call->into != NULL && ret->status / 100 == 2 && target.left > 0)
 		return ret->status == 206 ? ERR_CORRUPT : ERR_UNKNOWN_OUTCOME;
@@ -213,7 +211,8 @@ s3_perform(struct s3 *s3, const struct s3_call *call, struct arena *arena, struc
 		if (!may_pass(err) || call->is_once || !pause_before(s3, tries, ret->retry_ms, call->deadline_ms))
 			break;
 	}
-	log_warn(&s3->log, "blob.s3", KV_C("method", call->method), KV_STR("path", sent.path), KV_INT("status", ret->status),
-	    KV_STR("code", code), KV_STR("problem", ret->problem), KV_ERR(err));
+	if (!call->is_check && (err != ERR_CLOCK || log_seldom(&s3->clock_refused) > 0))
+		log_warn(&s3->log, "blob.s3", KV_C("method", call->method), KV_STR("path", sent.path), KV_INT("status", ret->status),
+		    KV_STR("code", code), KV_STR("problem", ret->problem), KV_ERR(err));
 	return told_err(call, err);
 }

@@ -144,10 +144,10 @@ bucket_problem(struct s3 *s3, struct buffer *problems, enum err err, const struc
 {
 	static const struct { enum err err; const char *text; bool is_config; } rows[] = {
 		{ ERR_NONEXISTENT, "the bucket does not exist: `sora-blob create-bucket` makes it", true },
-		{ ERR_DENIED, "the keys are wrong, or may not use the bucket", true },
+		{ ERR_DENIED, "the keys are wrong, or may not use the bucket: see blob.s3.access_key and blob.s3.secret_key", true },
 		{ ERR_INVALID, "the store does not take the request: is the region right?", true },
-		{ ERR_CLOCK, "the store's clock and ours are too far apart", false },
-		{ ERR_DEADLINE, "the store does not answer in time", false },
+		{ ERR_CLOCK, "the store's clock and ours are too far apart: they must agree within 10 minutes, run an NTP client such as chrony", false },
+		{ ERR_DEADLINE, "the store does not answer in time: is it up, and blob.s3.endpoint right?", false },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -156,8 +156,8 @@ bucket_problem(struct s3 *s3, struct buffer *problems, enum err err, const struc
 		buffer_printf(problems, "blob.s3.bucket: %.*s: %s\n", STR_ARG(s3->bucket), rows[i].text);
 		return rows[i].is_config ? ERR_CONFIG : err;
 	}
-	buffer_printf(problems, "blob.s3.endpoint: %.*s: status %d: %.*s\n", STR_ARG(s3->base), reply->status,
-	    STR_ARG(reply->problem));
+	buffer_printf(problems, "blob.s3.endpoint: %.*s: status %d: %.*s: is the store up, and this its address?\n", STR_ARG(s3->base),
+	    reply->status, STR_ARG(reply->problem));
 	return err;
 }
 
@@ -165,11 +165,14 @@ static enum err
 s3_check(void *store, struct buffer *problems, int64_t deadline_ms)
 {
 	struct s3 *s3 = store;
-	struct s3_call call = { .method = "HEAD", .deadline_ms = deadline_ms, .is_once = true };
+	struct s3_call call = { .method = "HEAD", .deadline_ms = deadline_ms, .is_once = true, .is_check = true };
 	struct arena arena = { 0 };
 	struct http_reply reply;
 	enum err err = s3_perform(s3, &call, &arena, &reply);
 
+	/* HEAD has no body to say it in. */
+	if (err == ERR_DENIED && store_clock_is_apart(&s3->clock))
+		err = ERR_CLOCK;
 	if (err != ERR_OK)
 		err = bucket_problem(s3, problems, err, &reply);
 	arena_clear(&arena);
@@ -198,13 +201,10 @@ s3_create(void *store, struct buffer *problems, int64_t deadline_ms)
 	return err;
 }
 
-static bool
-s3_clock(void *store, int64_t *ret_ahead_ms)
+static const struct store_clock *
+s3_clock(const void *store)
 {
-	struct s3 *s3 = store;
-
-	*ret_ahead_ms = s3->ahead_ms;
-	return s3->has_clock;
+	return &((const struct s3 *)store)->clock;
 }
 
 const struct store_ops s3_store = {

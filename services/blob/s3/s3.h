@@ -33,8 +33,8 @@ struct s3 {
 	struct str bucket, prefix;
 	struct log log;
 	int64_t young_ms;  /* S3_YOUNG_MS */
-	_Atomic int64_t ahead_ms;
-	atomic_bool has_clock;
+	struct store_clock clock;
+	struct log_seldom clock_refused;
 	atomic_size_t held; /* bytes of memory that puts have taken */
 	pthread_mutex_t lock;
 	pthread_cond_t stop; /* ends the waits between two tries */
@@ -55,6 +55,7 @@ struct s3_call {
 	bool wants_etag;               /* something is stored: without an ETag the answer is not S3's */
 	int64_t deadline_ms;
 	bool is_once;                  /* no second try */
+	bool is_check;                 /* who asks says himself what came of it */
 	bool is_young;                 /* 404 may pass: the object was written a moment ago */
 };
 
@@ -69,7 +70,7 @@ struct s3_call {
  * ERR_CLOCK        the store refuses the time of our signature
  * ERR_DEADLINE, ERR_UNAVAILABLE  with a key, all else: what is wrong between us and the store is nothing that a mail or its reader can help
  * ERR_BUSY, ERR_DENIED, ERR_INVALID, ..  without one, by status
- * Failures are logged here.
+ * Failures are logged here; that our clock is wrong once a minute.
  */
 enum err s3_perform(struct s3 *s3, const struct s3_call *call, struct arena *arena, struct http_reply *ret);
 
