@@ -23,6 +23,7 @@ struct metadata {
 	struct logins *logins;     /* login.h: passwords are checked here */
 	struct accounts *accounts; /* authorise.h: who may do what */
 	struct schema_wait *schema_wait; /* schema_wait.h: NULL, the database was there */
+	struct log_seldom full;    /* PostgreSQL's disk */
 };
 
 /* The constant that service.c serves: a row for each method, its file in rpc/. */
@@ -39,6 +40,10 @@ enum err metadata_read(struct rpc *rpc, const struct pg_statement *statement, st
  * Errors as above.
  */
 enum err metadata_run(struct rpc *rpc, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret);
+
+/* What PostgreSQL did not do is logged, as `event`; that its disk is full once a minute. */
+void metadata_log_failure(struct metadata *metadata, const struct log *log, const char *event, enum err err, struct str statement,
+    const struct pg_failure *failure);
 
 /* A view of a message's `bytes`. */
 static inline struct str

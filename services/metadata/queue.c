@@ -200,8 +200,7 @@ pause_ms(int64_t ms)
 static void
 log_failure(struct queue *q, enum err err, const struct pg_failure *failure)
 {
-	log_warn(&q->metadata->log, "pg.transaction", KV_ERR(err), KV_C("sqlstate", failure->sqlstate),
-	    KV_STR("statement", failure->where), KV_STR("detail", failure->text), KV_BOOL("unknown", failure->is_unknown));
+	metadata_log_failure(q->metadata, &q->metadata->log, "pg.transaction", err, failure->where, failure);
 }
 
 /*

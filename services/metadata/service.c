@@ -12,6 +12,21 @@
 
 enum { QUEUED = 4096, IN_FLIGHT = 20000, LAST_CALLS_MS = 35 * 1000, RUN_ATTEMPTS = 5 };
 
+void
+metadata_log_failure(struct metadata *metadata, const struct log *log, const char *event, enum err err, struct str statement,
+    const struct pg_failure *failure)
+{
+	bool is_full = str_equal(str_c(failure->sqlstate), STR("53100"));
+	int64_t times = is_full ? log_seldom(&metadata->full) : 0;
+
+	if (times > 0)
+		log_error(log, "pg.full", KV_STR("host", metadata->config->database_host), KV_STR("detail", failure->text),
+		    KV_INT("times", times), KV_C("text", "PostgreSQL's disk is full: make room where its data directory is"));
+	if (!is_full)
+		log_warn(log, event, KV_ERR(err), KV_C("sqlstate", failure->sqlstate), KV_STR("statement", statement),
+		    KV_STR("detail", failure->text), KV_BOOL("unknown", failure->is_unknown));
+}
+
 static enum err
 run(struct rpc *rpc, const char *event, int attempts, const struct pg_statement *statement, struct pg_args *args, struct pg_rows *ret)
 {
@@ -25,8 +40,7 @@ run(struct rpc *rpc, const char *event, int attempts, const struct pg_statement 
 			break;
 	}
 	if (err != ERR_OK)
-		log_warn(&rpc->log, event, KV_ERR(err), KV_C("statement", statement->name), KV_C("sqlstate", failure.sqlstate),
-		    KV_STR("detail", failure.text));
+		metadata_log_failure(metadata, &rpc->log, event, err, str_c(statement->name), &failure);
 	return err;
 }
 

@@ -97,6 +97,35 @@ read_history(struct pg *pg, int64_t deadline_ms, struct arena *arena, struct str
 	return ERR_OK;
 }
 
+/* What to do about it, as far as the words say so: libpq has no SQLSTATE of a connection that was refused. */
+static struct str
+remedy(const struct config *config, struct str text, struct arena *arena)
+{
+	if (str_find(text, STR("FATAL")) == text.len)
+		return STR("see database.host, database.port and database.tls");
+	if (str_find(text, STR("password authentication failed")) < text.len)
+		return STR("see database.user and database.password");
+	if (str_find(text, STR("database \"")) < text.len && str_ends_with(text, STR("does not exist")))
+		return arena_printf(arena, "`createdb -O %.*s %.*s` makes it", STR_ARG(config->database_user), STR_ARG(config->database_name));
+	return STR_NONE;
+}
+
+/* In one line, where libpq makes more of them. */
+static struct str
+complaint(const struct pg *pg, const struct config *config, struct arena *arena)
+{
+	char *line = arena_cstr(arena, str_trim(str_c(PQerrorMessage(pg->conn))));
+	struct str said = str_c(line), todo;
+
+	for (char *at = line; *at != '\0'; at++)
+		if (*at == '\n' || *at == '\t')
+			*at = ' ';
+	if (said.len == 0)
+		said = arena_printf(arena, "%s: no answer in time", pg_host_at(config, pg->place, arena).name);
+	todo = remedy(config, said, arena);
+	return todo.len > 0 ? arena_printf(arena, "%.*s (%.*s)", STR_ARG(said), STR_ARG(todo)) : said;
+}
+
 enum err
 pg_connect(const struct config *config, size_t place, bool has_schema, int64_t deadline_ms, struct arena *arena, struct pg **ret,
     struct str *reterr_text)
@@ -112,9 +141,7 @@ pg_connect(const struct config *config, size_t place, bool has_schema, int64_t d
 	pg->conn = connect_start(config, place, arena);
 	PQsetNoticeReceiver(pg->conn, warned, pg);
 	if (PQstatus(pg->conn) == CONNECTION_BAD || !connect_finish(pg, until_ms)) {
-		*reterr_text = str_trim(arena_copy(arena, str_c(PQerrorMessage(pg->conn))));
-		if (reterr_text->len == 0)
-			*reterr_text = arena_printf(arena, "%s: no answer in time", pg_host_at(config, place, arena).name);
+		*reterr_text = complaint(pg, config, arena);
 		err = ERR_UNAVAILABLE;
 	} else if (has_schema) {
 		err = read_history(pg, until_ms, arena, reterr_text);
