@@ -28,18 +28,12 @@ struct load {
 };
 
 static void
-problem(struct load *load, size_t line, const char *text, const char *what)
+failure(struct load *load, size_t line, const char *text, const char *what)
 {
 	if (line > 0)
 		buffer_printf(load->problems, "%s:%zu: %s \"%s\"\n", load->name, line, text, what);
 	else
 		buffer_printf(load->problems, "%s: %s \"%s\"\n", load->name, text, what);
-}
-
-static void
-failure(struct load *load, size_t line, const char *text, const char *what)
-{
-	problem(load, line, text, what);
 	load->has_failed = true;
 }
 
@@ -151,10 +145,8 @@ read_list(struct load *load, const char *path, size_t line)
 static void
 unknown(struct load *load, size_t line, const char *path)
 {
-	if (load->is_strict)
-		failure(load, line, "unknown key", path);
-	else
-		problem(load, line, "unknown key", path);
+	buffer_printf(load->problems, "%s:%zu: unknown key \"%s\": sora.yaml.example has all that there are\n", load->name, line, path);
+	load->has_failed |= load->is_strict;
 }
 
 static bool read_mapping(struct load *load, const char *prefix, int depth);

@@ -35,7 +35,7 @@ Test(config, values_have_their_units)
 Test(config, what_is_wrong_is_said_with_its_line)
 {
 	static const struct { const char *yaml, *problem; } cases[] = {
-		{ "database:\n  hots: x\n", "t.yaml:2: unknown key \"database.hots\"" },
+		{ "database:\n  hots: x\n", "t.yaml:2: unknown key \"database.hots\": sora.yaml.example has all" },
 		{ "database:\n  port: many\n", "t.yaml:2: database.port: a port from 1 to 65535 is expected, not \"many\"" },
 		{ "database:\n  port: 65536\n", "database.port: a port from 1 to 65535 is expected" },
 		{ "net: {threads: 0}\n", "net.threads: a number from 1 to 1000 is expected, not \"0\"" },
