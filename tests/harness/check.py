@@ -45,6 +45,14 @@ def within(seconds):
     return wrap
 
 
+def said(process, words, *todo):
+    """What is wrong is in its log, with what to do about it, and not again and again: such lines of each event are two at most."""
+    lines = process.logged(words)
+    events = [line.partition(" event=")[2].split()[0] for line in lines]
+    assert events and all(events.count(event) <= 2 for event in events), f"{words}, {len(lines)} times: {lines[:5]}"
+    assert all(part in line for line in lines for part in todo), (todo, lines)
+
+
 class Results:
     def __init__(self):
         self.passed, self.failed, self.skipped, self.failures = 0, 0, 0, []

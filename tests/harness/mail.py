@@ -39,6 +39,15 @@ def deliver(stack, recipients, body, sender="sender@example.org", replica=0):
         client.close()
 
 
+def delivery_code(stack, user, body, replica=0):
+    """What one recipient of one attempt is told."""
+    try:
+        refused = deliver(stack, [user], body, replica=replica)
+    except smtplib.SMTPResponseException as answer:
+        return answer.smtp_code
+    return refused[user][0] if refused else 250
+
+
 def message(subject="hello", body="Hello.\r\n", sender="sender@example.org", to="user@sora.test", **headers):
     """A small mail, CRLF line ends."""
     text = f"From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Sat, 21 Nov 2026 10:00:00 +0100\r\n"

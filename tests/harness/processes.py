@@ -63,6 +63,11 @@ class Process:
         except OSError:
             return False
 
+    def logged(self, words):
+        """The lines of its log that have these words."""
+        with open(self.log, errors="replace") as log:
+            return [line for line in log if words in line]
+
     def alive(self):
         return self.process is not None and self.process.poll() is None
 

@@ -123,12 +123,11 @@ class Stack:
             "lmtp.xclient_from": ["127.0.0.0/8"],
             "smarthost.host": HOST, "smarthost.port": self.smarthost_port, "smarthost.tls": "none", "smarthost.timeout": "20s",
             "queue.retry": "1s", "queue.retry_most": "2s",
-            "blob.store": "s3" if self.s3 else "dir", "blob.dir": f"{self.directory}/blobs",
-            **self.settings, **own}
+            "blob.store": "s3" if self.s3 else "dir", "blob.dir": f"{self.directory}/blobs"}
         if self.s3:
             common.update({"blob.s3.endpoint": self.s3.endpoint, "blob.s3.bucket": "sora-test", "blob.s3.access_key": "TESTKEY",
                            "blob.s3.secret_key": "TESTSECRET", "blob.s3.prefix": self.database + "/", "blob.seal_keys": ["5e" * 32]})
-        for path, value in common.items():
+        for path, value in {**common, **self.settings, **own}.items():
             at = tree
             value = value(name) if callable(value) else value       # a setting of each process's own
             *sections, key = path.split(".")

@@ -1,12 +1,13 @@
 """What comes in wrong: junk, halves, a disk that is full, a database or bucket that is not there. Each is told clearly, and nothing else suffers."""
-import contextlib, os, random, re, select, smtplib, socket, subprocess, time
+import contextlib, os, random, re, select, socket, ssl, subprocess, time
 
-from harness.check import Skip, only
-from harness.mail import await_mails, bodies, deliver, imap, message
-from harness.processes import HOST, wait_for
-from harness.stack import Postgres, Stack
+from harness.check import Skip, only, said
+from harness.mail import await_mails, bodies, deliver, delivery_code, imap, message, without_trace
+from harness.processes import HOST, free_port, wait_for
+from harness.stack import Postgres, Stack, certificates
 
 PROMPT_S = 5  # of a machine that has much else to do
+WATCHED_S = 3  # in which a log that says it all the time would say it again
 ANSWERS = {"imap": rb"(\* (OK|BAD|BYE)|\S+ BAD)\b.*", "pop3": rb"(\+OK|-ERR)\b.*", "lmtp": rb"[245]\d\d[ -].*"}
 
 
@@ -70,20 +71,39 @@ def test_junk_is_refused_and_disturbs_nobody(stack):
 @only("split")
 def test_junk_on_the_bus_is_said_once_with_its_reason(stack):
     """Not TLS at all, many times: one line says so, and counts the others."""
-    port = int(stack.urls["metadata"][0].rpartition(":")[2])
-
-    def lines():
-        with open(stack.processes["metadata-1"].log, errors="replace") as log:
-            return [line for line in log if "event=bus.tls.refused" in line]
-
-    before = len(lines())
-    for _ in range(20):
+    port, process, r = int(stack.urls["metadata"][0].rpartition(":")[2]), stack.processes["metadata-1"], random.Random(7)
+    before = len(process.logged("event=bus.tls.refused"))
+    for kind in (b"\0SP\0\0\x30\0\0" + b"junk\r\n" * 100, b"\x16\x03\x01\xff\xff" + r.randbytes(500), b"\0" + junk(r)) * 7:
         with connected((HOST, port)) as connection:
-            connection.sendall(b"\0SP\0\0\x30\0\0" + b"junk\r\n" * 100)
+            connection.sendall(kind)
             answers(connection)
-    wait_for("a line in the log, now or a moment ago", lambda: lines(), 30)
-    assert len(lines()) - before <= 2, lines()
-    assert "reason=" in lines()[-1] and "times=" in lines()[-1], lines()
+    wait_for("a line in the log, now or a moment ago", lambda: process.logged("reason=\"not TLS\""), 30)
+    assert len(process.logged("event=bus.tls.refused")) - before <= 2, process.logged("event=bus.tls.refused")
+    assert "times=" in process.logged("reason=\"not TLS\"")[-1]
+    said(process, "reason=\"not TLS\"", "its URL of this port begins with tls+tcp://")
+
+
+@only("split")
+def test_a_wrong_certificate_on_the_bus_is_said_with_what_to_do(stack):
+    """One of another authority: whoever looks at it says so, and the other that it was refused."""
+    strange, process = certificates(f"{stack.directory}/strange"), stack.processes["metadata-1"]
+    own = {"bus.tls.certificate": f"{strange}/admin.pem", "bus.tls.key": f"{strange}/admin.key"}
+    done = stack.run("sora-admin", "--config", stack.config("strange", **{**stack.bus("admin"), **own}), "list-accounts", check=False)
+    assert done.returncode == 1 and re.fullmatch(r".*admin\.pem: is not signed by bus\.tls\.ca.*\n", done.stderr), done
+    own["bus.tls.ca"] = f"{strange}/ca.pem"
+    done = stack.run("sora-admin", "--config", stack.config("strange", **{**stack.bus("admin"), **own}), "list-accounts", check=False)
+    lines = [line for line in done.stderr.splitlines() if "event=bus.tls.refused" in line]
+    assert done.returncode == 5 and len(lines) == 1 and "deploy/certificates makes and renews them" in lines[0], done
+    careless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+    careless.load_cert_chain(own["bus.tls.certificate"], own["bus.tls.key"])
+    for _ in range(5):
+        with connected((HOST, int(stack.urls["metadata"][0].rpartition(":")[2]))) as connection, contextlib.suppress(OSError):
+            careless.wrap_socket(connection).recv(1)
+    for reason, todo in (("reason=\"by peer\"", "is ours over, or of another bus.tls.ca?"),
+                         ("reason=certificate", "deploy/certificates makes and renews them")):
+        wait_for("a line in the log, now or a moment ago", lambda: process.logged(reason), 30)
+        said(process, reason, todo)
 
 
 def test_half_a_command_and_silence_holds_nobody_up(stack):
@@ -101,54 +121,83 @@ def test_half_a_command_and_silence_holds_nobody_up(stack):
 # ---- what is not there
 
 def problem(stack, program, **own):
-    """What --check says of a configuration."""
+    """What --check says of a configuration. Its log has nothing to add, but that the certificate of the tests has two days."""
     done = stack.run(program, "--check", "--config", stack.config("bad", **{key.replace("__", "."): value for key, value in own.items()}), check=False)
     assert done.returncode == 1, done
-    return [line for line in done.stderr.splitlines() if not line.startswith("time=")]
+    lines = done.stderr.splitlines()
+    logged = [line for line in lines if line.startswith("time=")]
+    assert len(logged) <= 1 and all("event=process.certificate_ends" in line for line in logged), lines
+    return [line for line in lines if not line.startswith("time=")]
+
+
+def expect_one_line(stack, rows):
+    for program, what, todo, own in rows:
+        lines = problem(stack, program, **own)
+        assert len(lines) == 1 and re.fullmatch(f"{what}.*{todo}.*", lines[0]), (own, lines)
 
 
 def test_a_configuration_that_can_not_work_is_said_in_one_line(stack):
     """The setting, what is wrong with it, and what to do."""
     rows = [
-        ("sora-metadata", r"database: .* database \"no_such\" does not exist", {"database__name": "no_such"}),
-        ("sora-metadata", r"database: .* password authentication failed for user \"sora\"", {"database__password": "wrong"}),
-        ("sora-metadata", r".*bad\.yaml:\d+: unknown key \"database\.hots\"", {"database__hots": "x"}),
-        ("sora-metadata", r".*bad\.yaml:\d+: database\.connections: a number from 1 to 1000 is expected, not \"many\"",
+        ("sora-metadata", r"database: .* database \"no_such\" does not exist", "`createdb -O sora no_such` makes it", {"database__name": "no_such"}),
+        ("sora-metadata", r"database: .* password authentication failed for user \"sora\"", "see database.user and database.password",
+         {"database__password": "wrong"}),
+        ("sora-metadata", r"database: .*127\.0\.0\.1.* port 1 failed: Connection refused", "see database.host, database.port", {"database__port": 1}),
+        ("sora-metadata", r".*bad\.yaml:\d+: unknown key \"database\.hots\"", "sora.yaml.example has all", {"database__hots": "x"}),
+        ("sora-metadata", r".*bad\.yaml:\d+: database\.connections: ", "a number from 1 to 1000 is expected, not \"many\"",
          {"database__connections": "many"}),
-        ("sora-imap", r".*bad\.yaml:\d+: imap\.idle: a time such as .* is expected, not \"soon\"", {"imap__idle": "soon"}),
-        ("sora-imap", r".*bad\.yaml:\d+: imap\.plain_login: true or false is expected, not \"perhaps\"", {"imap__plain_login": "perhaps"})]
+        ("sora-imap", r".*bad\.yaml:\d+: imap\.idle: ", "a time such as .* is expected, not \"soon\"", {"imap__idle": "soon"}),
+        ("sora-imap", r".*bad\.yaml:\d+: imap\.plain_login: ", "true or false is expected, not \"perhaps\"", {"imap__plain_login": "perhaps"})]
     if not stack.s3:
-        rows.append(("sora-blob", r"blob\.dir: /no/such: can not be opened: No such file or directory", {"blob__dir": "/no/such"}))
-    for program, pattern, own in rows:
-        lines = problem(stack, program, **own)
-        assert len(lines) == 1 and re.fullmatch(pattern, lines[0]), (own, lines)
+        rows.append(("sora-blob", r"blob\.dir: /no/such: can not be opened: No such file or directory", "`sora-blob create-bucket` makes it",
+                     {"blob__dir": "/no/such"}))
+    expect_one_line(stack, rows)
 
 
 def test_a_bucket_that_is_not_there_or_not_ours_is_said_in_one_line(stack):
     if not stack.s3:
         raise Skip("no S3 in this combination")
-    for path, value, pattern in (
-            ("bucket", "no-such", r"blob\.s3\.bucket: no-such: the bucket does not exist: `sora-blob create-bucket` makes it"),
-            ("secret_key", "wrong", r"blob\.s3\.bucket: sora-test: the keys are wrong, or may not use the bucket"),
-            ("endpoint", f"http://{HOST}:1", r"blob\.s3\.endpoint: http://127\.0\.0\.1:1: .*onnect.*")):
-        lines = problem(with_s3(stack, path, value), "sora-blob")
-        assert len(lines) == 1 and re.fullmatch(pattern, lines[0]), (path, lines)
+    expect_one_line(stack, [
+        ("sora-blob", r"blob\.s3\.bucket: no-such: the bucket does not exist", "`sora-blob create-bucket` makes it", {"blob__s3__bucket": "no-such"}),
+        ("sora-blob", r"blob\.s3\.bucket: sora-test: the keys are wrong, or may not use the bucket", "see blob.s3.access_key and blob.s3.secret_key",
+         {"blob__s3__secret_key": "wrong"}),
+        ("sora-blob", r"blob\.s3\.endpoint: http://127\.0\.0\.1:1: .*onnect.*", "is the store up, and this its address?",
+         {"blob__s3__endpoint": f"http://{HOST}:1"})])
 
 
-def with_s3(stack, key, value):
-    """The stack, with one setting of S3 changed in what it writes."""
-    class Changed:
-        run = stack.run
+@only("split")
+def test_a_database_that_is_not_there_at_the_start_is_said_and_waited_for(stack):
+    """Once, with what is to be done next; when that is done it works."""
+    name, url = f"{stack.database}_late", f"tls+tcp://{HOST}:{free_port()}"
+    admin = stack.config("late-admin", **{**stack.bus("admin"), "bus.metadata": [url]})
 
-        @staticmethod
-        def config(name, **own):
-            file = stack.config(name, **own)
-            with open(file) as before:
-                text = before.read()
-            with open(file, "w") as after:
-                after.write(re.sub(rf'("s3": \{{[^}}]*"{key}": )"[^"]*"', rf'\1"{value}"', text))
-            return file
-    return Changed
+    def answers_calls():
+        return stack.run("sora-admin", "--config", admin, "list-accounts", check=False).returncode == 0
+
+    with stack.beside("late", "sora-metadata", {**stack.bus("metadata"), "metadata.listen": [url], "database.name": name}) as process:
+        assert not answers_calls()
+        time.sleep(WATCHED_S)
+        said(process, "does not exist", f"`createdb -O sora {name}` makes it")
+        stack.postgres.query(f"CREATE DATABASE {name}")
+        wait_for("a look at the database", lambda: process.logged("event=schema.old"))
+        time.sleep(WATCHED_S)
+        said(process, "event=schema.old", "run `sora-metadata migrate`")
+        stack.run("sora-metadata", "--config", f"{stack.directory}/late.yaml", "migrate")
+        wait_for("an answer", answers_calls)
+
+
+@only("split")
+def test_a_bucket_that_is_not_there_ends_the_start_with_what_to_do(stack):
+    if not stack.s3:
+        raise Skip("no S3 in this combination")
+    settings = {**stack.bus("blob"), "blob.listen": [f"tls+tcp://{HOST}:{free_port()}"], "blob.s3.bucket": "late"}
+    config = stack.config("early", **settings, **{"ops.listen": []})
+    done = stack.run("sora-blob", "--config", config, check=False)
+    lines = [line for line in done.stderr.splitlines() if "bucket" in line]
+    assert done.returncode == 1 and len(lines) == 1 and "`sora-blob create-bucket` makes it" in lines[0], done
+    stack.run("sora-blob", "--config", config, "create-bucket")
+    with stack.beside("late", "sora-blob", settings) as process:
+        assert not process.logged("bucket")
 
 
 # ---- a disk that is full
@@ -176,20 +225,6 @@ def fill(directory):
     return f"{directory}/filler"
 
 
-def delivery(stack, user, text):
-    """The code of one attempt."""
-    try:
-        refused = deliver(stack, [user], text)
-    except smtplib.SMTPResponseException as answer:
-        return answer.smtp_code
-    return refused[user][0] if refused else 250
-
-
-def logged(stack, text):
-    with open(stack.processes["sora"].log, errors="replace") as log:
-        return [line for line in log if text in line]
-
-
 @only("all")
 def test_a_full_disk_of_bodies_defers_what_comes_and_leaves_what_is_there(stack):
     if stack.s3:
@@ -200,16 +235,16 @@ def test_a_full_disk_of_bodies_defers_what_comes_and_leaves_what_is_there(stack)
         try:
             own.start()
             user = own.account()
-            assert delivery(own, user, message("before")) == 250
+            assert delivery_code(own, user, message("before")) == 250
             filler = fill(disk)
-            assert delivery(own, user, message("full", "x\r\n" * 5000)) == 451
+            assert [delivery_code(own, user, message("full", "x\r\n" * 5000)) for _ in range(10)] == [451] * 10
             client = imap(own, user, select="INBOX")
             status, data = client.append("INBOX", None, None, message("full", "x\r\n" * 5000))
             assert status == "NO" and b"UNAVAILABLE" in data[0], (status, data)
             assert len(bodies(client)) == 1
-            assert logged(own, "No space left on device"), "the log does not say why"
+            said(own.processes["sora"], "No space left on device", f"directory={disk}/blobs ", "make some, or give blob.dir a larger disk")
             os.remove(filler)
-            assert delivery(own, user, message("room", "x\r\n" * 5000)) == 250
+            assert delivery_code(own, user, message("room", "x\r\n" * 5000)) == 250
             await_mails(client, 2)
             assert len(bodies(client)) == 2
         finally:
@@ -227,19 +262,44 @@ def test_a_full_disk_of_postgresql_defers_what_comes_and_leaves_what_is_there(st
         try:
             own.start()
             user = own.account()
-            assert delivery(own, user, message("before")) == 250
+            assert delivery_code(own, user, message("before")) == 250
             filler = fill(disk)
-            codes = [delivery(own, user, message(f"full {i}")) for i in range(40)]
+            codes = [delivery_code(own, user, message(f"full {i}")) for i in range(40)]
             told = codes.count(250)
             assert set(codes) <= {250, 451} and codes[-1] == 451, codes
             client = imap(own, user, select="INBOX")
             assert len(bodies(client)) == 1 + told
-            assert logged(own, "No space left on device"), "the log does not say why"
+            said(own.processes["sora"], "No space left on device", f"host={HOST} ", "make room where its data directory is")
             os.remove(filler)
-            wait_for("deliveries", lambda: delivery(own, user, message("room")) == 250, 60)
+            wait_for("deliveries", lambda: delivery_code(own, user, message("room")) == 250, 60)
             await_mails(client, 2 + told)
             assert len(bodies(client)) == 2 + told
         finally:
             wrong = own.stop()
             postgres.stop()
+        assert not wrong, wrong
+
+
+@only("split")
+def test_a_full_disk_of_the_read_cache_is_noticed_by_the_log_alone(stack):
+    if not stack.s3:
+        raise Skip("tried where there is S3")
+    with small_disk(f"{stack.directory}/small-cache", "8m") as disk:
+        own = Stack("all", f"{stack.directory}/full-cache", stack.build, stack.postgres, stack.s3,
+                    {"blob.cache.dir": f"{disk}/cache", "blob.cache.size": "64M"})
+        try:
+            own.start()
+            user = own.account()
+            sent = [message(f"mail {i}", f"{i} {random.random()}\r\n" * 5000) for i in range(20)]
+            assert delivery_code(own, user, sent[0]) == 250
+            wait_for("a mail in the cache", lambda: os.listdir(f"{disk}/cache"))
+            filler = fill(disk)
+            assert [delivery_code(own, user, text) for text in sent[1:]] == [250] * 19
+            for _ in range(2):
+                client = imap(own, user, select="INBOX")
+                assert [without_trace(body) for body in bodies(client).values()] == sent
+            said(own.processes["sora"], "No space left on device", "event=blob.cache_off ", f"directory={disk}/cache ", "has room for blob.cache.size")
+            os.remove(filler)
+        finally:
+            wrong = own.stop()
         assert not wrong, wrong
