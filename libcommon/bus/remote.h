@@ -61,7 +61,8 @@ enum bus_outcome {
 
 /*
  * The next replica to ask: the best connected one that was not asked in vain. When none is connected, or those that are were asked in vain and
- * another's first connection is being made, this waits for one, at most BUS_CONNECT_TIME_MS over the whole search. `*ret_has_other`: there is another one that could be asked after it.
+ * another's first connection is being made, this waits for one, at most BUS_CONNECT_TIME_MS over the whole search. `*ret_has_other`: there is
+ * another one that could be asked after it.
  *
  * ERR_UNAVAILABLE: there is none (left). ERR_CLOSED: the bus is being freed.
  */
