@@ -1,5 +1,7 @@
-"""Seconds of each fuzzer, from the inputs that once broke something (tests/fuzz/corpus/NAME)."""
+"""Seconds of each fuzzer, from the inputs of tests/fuzz/corpus/NAME, and those that are made for it."""
 import os, glob, subprocess, tempfile
+
+from . import seeds
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -13,9 +15,11 @@ def run(results, program, seconds=5):
 
 
 def one(program, seconds):
-    seeds = f"{TOP}/tests/fuzz/corpus/{os.path.basename(program)}"
+    name = os.path.basename(program)
+    corpus = f"{TOP}/tests/fuzz/corpus/{name}"
     with tempfile.TemporaryDirectory() as found:
-        done = subprocess.run([program, found, *([seeds] if os.path.isdir(seeds) else []), f"-max_total_time={seconds}", "-timeout=5",
+        seeds.write(name, os.path.dirname(os.path.dirname(program)), found)
+        done = subprocess.run([program, found, *([corpus] if os.path.isdir(corpus) else []), f"-max_total_time={seconds}", "-timeout=5",
                                "-rss_limit_mb=1024", f"-artifact_prefix={found}/"],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds + 120)
         assert done.returncode == 0, done.stdout[-4000:]
