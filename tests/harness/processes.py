@@ -44,10 +44,11 @@ class Process:
     def __init__(self, name, argv, log, env=None, ready=None):
         self.name, self.argv, self.log, self.ready = name, argv, log, ready
         self.env = {**os.environ, **(env or {})}
-        self.process = None
+        self.process, self.log_begin = None, 0
 
     def start(self, wait=True):
         with open(self.log, "ab") as log:
+            self.log_begin = log.tell()
             self.process = subprocess.Popen(self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.env)
         if wait and self.ready:
             wait_for(f"{self.name} ready", self.is_ready)
@@ -64,9 +65,10 @@ class Process:
             return False
 
     def logged(self, words):
-        """The lines of its log that have these words."""
-        with open(self.log, errors="replace") as log:
-            return [line for line in log if words in line]
+        """The lines of its log, since it was started, that have these words."""
+        with open(self.log, "rb") as log:
+            log.seek(self.log_begin)
+            return [line for line in log.read().decode(errors="replace").splitlines() if words in line]
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
