@@ -9,11 +9,12 @@
  *		FETCH 1:COUNT BODY.PEEK[]; TIMES of it, COUNT mails each
  *	body	TIMES mails, one FETCH after the other
  *	exists LMTP-PORT NUMBER
- *		deliver mail NUMBER and those after it while IDLE: from the 250 to EXISTS. NUMBER as of bench/lmtp
+ *		deliver mail NUMBER and those after it while IDLE: from the 250 to the EXISTS of one more. NUMBER as of bench/lmtp
  *	idle plain|tls ACCOUNTS
  *		TIMES sessions of bench0@sora.test and those after it, in IDLE until standard input ends
  *
- * The password is "secret". Prints one line of JSON.
+ * The password is "secret". Prints one line of JSON; "mails" is how many INBOX has, where it was selected. A FETCH must tell of every mail that it
+ * names.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +28,34 @@ static struct wire wire;
 static struct times times;
 static int64_t began_us;
 static size_t many, per_turn = 1;
+static size_t mails; /* in INBOX, as EXISTS last said */
+static bool is_told; /* it did */
 
-/* Until a line begins with `tag`, over whatever literals come. It must say OK. Returns the number of untagged answers. */
+/* Does it begin so: "* N WHAT"? */
+static bool
+is_answer(struct str line, const char *what, size_t *ret_number)
+{
+	struct str star, digits;
+	uint32_t value;
+
+	if (!str_split(&line, ' ', &star) || !str_equal(star, STR("*")) || !str_split(&line, ' ', &digits) || !str_to_u32(digits, &value) ||
+	    !str_starts_with(line, str_c(what)))
+		return false;
+	*ret_number = value;
+	return true;
+}
+
+static void
+note_exists(struct str line)
+{
+	is_told |= is_answer(line, "EXISTS", &mails);
+}
+
+/* Until a line begins with `tag`, over whatever literals come. It must say OK. Returns the number of mails that FETCH told of. */
 static size_t
 finish(struct wire *w, const char *tag)
 {
-	size_t answers = 0;
+	size_t fetched = 0, which;
 
 	for (bool begins = true;;) {
 		struct str line = wire_line(w);
@@ -41,14 +64,17 @@ finish(struct wire *w, const char *tag)
 
 		if (begins && str_starts_with(line, str_c(tag)))
 			break;
-		answers += begins;
+		if (begins) {
+			fetched += is_answer(line, "FETCH (", &which);
+			note_exists(line);
+		}
 		begins = !(str_ends_with(line, STR("}")) && str_to_u32(str_sub(line, brace + 1, line.len - brace - 2), &len));
 		if (!begins)
 			wire_skip(w, len);
 	}
 	if (!str_starts_with(str_sub(w->said, strlen(tag), SIZE_MAX), STR(" OK")))
 		give_up(w, "OK");
-	return answers;
+	return fetched;
 }
 
 static size_t
@@ -74,21 +100,38 @@ logout(void)
 	wire_close(&wire);
 }
 
-static size_t
-repeat(const char *text)
+static void
+select_inbox(void)
 {
-	size_t answers = 0;
-
-	for (size_t i = 0; i < many; i++) {
-		int64_t since_us = clock_mono_us();
-
-		answers += command(text);
-		times_add(&times, clock_mono_us() - since_us);
-	}
-	return answers;
+	is_told = false;
+	command("SELECT INBOX");
+	if (!is_told)
+		give_up(&wire, "EXISTS");
 }
 
-static size_t
+/* In session; the clock runs from here. */
+static void
+begin(char **argv)
+{
+	login(&wire, argv[3], (unsigned)number(argv[4]), NULL);
+	select_inbox();
+	began_us = clock_mono_us();
+}
+
+static void
+fetch(const char *text, size_t wanted)
+{
+	int64_t since_us = clock_mono_us();
+	size_t fetched = command(text);
+
+	times_add(&times, clock_mono_us() - since_us);
+	if (fetched == wanted)
+		return;
+	fprintf(stderr, "%s: %zu mails came, not %zu\n", text, fetched, wanted);
+	exit(1);
+}
+
+static void
 measure_login(char **argv)
 {
 	for (size_t i = 0; i < many; i++) {
@@ -98,65 +141,58 @@ measure_login(char **argv)
 		logout();
 		times_add(&times, clock_mono_us() - since_us);
 	}
-	return many;
 }
 
-static size_t
-in_session(char **argv, const char *text)
-{
-	size_t answers;
-
-	login(&wire, argv[3], (unsigned)number(argv[4]), NULL);
-	command("SELECT INBOX");
-	began_us = clock_mono_us();
-	answers = repeat(text);
-	return answers;
-}
-
-static size_t
+static void
 measure_select(char **argv)
 {
-	return in_session(argv, "SELECT INBOX");
+	begin(argv);
+	for (size_t i = 0; i < many; i++) {
+		int64_t since_us = clock_mono_us();
+
+		select_inbox();
+		times_add(&times, clock_mono_us() - since_us);
+	}
 }
 
-static size_t
+static void
 measure_flags(char **argv)
 {
-	return in_session(argv, "FETCH 1:* (UID FLAGS RFC822.SIZE INTERNALDATE)");
+	begin(argv);
+	for (size_t i = 0; i < many; i++)
+		fetch("FETCH 1:* (UID FLAGS RFC822.SIZE INTERNALDATE)", mails);
 }
 
-static size_t
+static void
 measure_envelope(char **argv)
 {
-	return in_session(argv, "FETCH 1:* (ENVELOPE)");
+	begin(argv);
+	for (size_t i = 0; i < many; i++)
+		fetch("FETCH 1:* (ENVELOPE)", mails);
 }
 
-static size_t
+static void
 measure_bodies(char **argv)
 {
 	char text[64];
 
 	per_turn = number(argv[5]);
 	snprintf(text, sizeof(text), "FETCH 1:%zu (BODY.PEEK[])", per_turn);
-	return in_session(argv, text);
+	begin(argv);
+	for (size_t i = 0; i < many; i++)
+		fetch(text, per_turn);
 }
 
-static size_t
+static void
 measure_body(char **argv)
 {
-	size_t answers = 0;
-
-	login(&wire, argv[3], (unsigned)number(argv[4]), NULL);
-	command("SELECT INBOX");
-	began_us = clock_mono_us();
+	begin(argv);
 	for (size_t i = 1; i <= many; i++) {
-		int64_t since_us = clock_mono_us();
+		char text[64];
 
-		wire_printf(&wire, "a FETCH %zu (BODY.PEEK[])\r\n", i);
-		answers += finish(&wire, "a");
-		times_add(&times, clock_mono_us() - since_us);
+		snprintf(text, sizeof(text), "FETCH %zu (BODY.PEEK[])", i);
+		fetch(text, 1);
 	}
-	return answers;
 }
 
 /* The time of its 250. */
@@ -179,15 +215,16 @@ deliver(struct wire *lmtp, const char *to, unsigned long long mail)
 
 static struct wire lmtp;
 
-/* EXISTS may come before the 250 is read: then it took no time. */
-static size_t
+/* EXISTS may come before the 250 is read: then it took no time. Others may come than the one that counts this mail. */
+static void
 measure_exists(char **argv)
 {
-	size_t first = number(argv[6]);
+	size_t first = number(argv[6]), before;
 
 	corpus_init();
 	login(&wire, argv[3], (unsigned)number(argv[4]), NULL);
-	command("SELECT INBOX");
+	select_inbox();
+	before = mails;
 	wire_printf(&wire, "a IDLE\r\n");
 	wire_expect(&wire, "+");
 	wire_open(&lmtp, (unsigned)number(argv[5]), NULL);
@@ -199,14 +236,15 @@ measure_exists(char **argv)
 	for (size_t i = 0; i < many; i++) {
 		int64_t since_us = deliver(&lmtp, argv[3], first + i);
 
-		while (!str_ends_with(wire_line(&wire), STR(" EXISTS")))
-			continue;
+		while (mails <= before + i)
+			note_exists(wire_line(&wire));
 		times_add(&times, clock_mono_us() - since_us);
 	}
-	return many;
+	if (mails != before + many)
+		give_up(&wire, "EXISTS of what was delivered, and no more");
 }
 
-static size_t
+static void
 measure_idle(char **argv)
 {
 	SSL_CTX *tls = str_equal(str_c(argv[5]), STR("tls")) ? SSL_CTX_new(TLS_client_method()) : NULL;
@@ -218,18 +256,17 @@ measure_idle(char **argv)
 
 		snprintf(user, sizeof(user), "bench%zu@sora.test", i % accounts);
 		login(&wire, user, (unsigned)number(argv[4]), tls); /* only its socket is kept */
-		command("SELECT INBOX");
+		select_inbox();
 		wire_printf(&wire, "a IDLE\r\n");
 		wire_expect(&wire, "+");
 		times_add(&times, clock_mono_us() - since_us);
 	}
-	return many;
 }
 
 static const struct {
 	const char *name;
 	int args;
-	size_t (*run)(char **argv);
+	void (*run)(char **argv);
 } measures[] = {
 	{ "login", 0, measure_login },
 	{ "select", 0, measure_select },
@@ -247,16 +284,15 @@ main(int argc, char **argv)
 	char byte;
 
 	for (size_t i = 0; argc >= 5 && i < sizeof(measures) / sizeof(measures[0]); i++) {
-		size_t answers;
-
 		if (!str_equal(str_c(argv[1]), str_c(measures[i].name)) || argc != 5 + measures[i].args)
 			continue;
 		many = number(argv[2]);
 		times_init(&times, many);
 		began_us = clock_mono_us();
-		answers = measures[i].run(argv);
-		printf("{\"seconds\": %.6f, \"count\": %zu, \"answers\": %zu, ", (double)(clock_mono_us() - began_us) / 1e6, many * per_turn,
-		    answers);
+		measures[i].run(argv);
+		printf("{\"seconds\": %.6f, \"count\": %zu, ", (double)(clock_mono_us() - began_us) / 1e6, many * per_turn);
+		if (is_told)
+			printf("\"mails\": %zu, ", mails);
 		times_print(&times);
 		printf("}\n");
 		fflush(stdout);
